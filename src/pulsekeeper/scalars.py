@@ -1,0 +1,74 @@
+"""Two scalar types for configuration and rules: a duration that people can write, a secret that nobody sees."""
+
+import re
+from datetime import timedelta
+from typing import Self
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SHORT = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_ISO = re.compile(
+    r"P(?:(?P<w>\d+)W)?(?:(?P<d>\d+)D)?(?:T(?=\d)(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?"
+)
+_LONGEST = timedelta(days=36525)
+
+
+class Duration(timedelta):
+    """A length of time, written `80ms`, `30s`, `10m`, `24h`, `180d`, `1h30m`, or in ISO 8601 (`P1D`) up to weeks."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a duration. Raises `ValueError` with a sentence when it is none, or is longer than a century."""
+        seconds = _iso_seconds(text) if text.startswith("P") else _short_seconds(text)
+        if seconds is None:
+            raise ValueError(
+                f"expected a duration such as '80ms', '30s', '10m', '24h', '7d' or 'P1D', got {text[:40]!r}"
+            )
+        if seconds > _LONGEST.total_seconds():
+            raise ValueError("expected a duration of at most 36525 days")
+        return cls(seconds=seconds)
+
+    @property
+    def seconds_float(self) -> float:
+        """The length in seconds, as Trio's deadlines want it."""
+        return self.total_seconds()
+
+    def __str__(self) -> str:
+        for unit, size in (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0)):
+            if self.total_seconds() >= size and self.total_seconds() % size == 0:
+                return f"{self.total_seconds() / size:g}{unit}"
+        return f"{self.total_seconds() * 1000:g}ms"
+
+
+class Secret:
+    """A string that does not show itself in logs, errors, `repr` or printed configuration."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself. Compare it with `hmac.compare_digest`, never with `==`."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret('•••')" if self._value else "Secret('')"
+
+    __str__ = __repr__
+
+
+def _short_seconds(text: str) -> float | None:
+    if not text or _SHORT.sub("", text):
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in _SHORT.findall(text))
+
+
+def _iso_seconds(text: str) -> float | None:
+    match = _ISO.fullmatch(text)
+    if match is None or not any(match.groupdict().values()):
+        return None
+    sizes = {"w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+    return sum(float(number) * sizes[unit] for unit, number in match.groupdict().items() if number)

@@ -2,7 +2,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from pulsekeeper.actors.mailbox import Inbox, Mailbox, MailboxClosed, MailboxFull, Stop
+from pulsekeeper.actors.inbox import Inbox, Stop
+from pulsekeeper.actors.mailbox import Mailbox, MailboxClosed, MailboxFull
 from pulsekeeper.actors.question import ActorFailed, Question
 
 

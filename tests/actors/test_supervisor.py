@@ -10,7 +10,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from pulsekeeper import errors
 from pulsekeeper.actors.child import ChildSpec, State
-from pulsekeeper.actors.mailbox import Inbox, Mailbox, MailboxClosed
+from pulsekeeper.actors.inbox import Inbox
+from pulsekeeper.actors.mailbox import Mailbox, MailboxClosed
 from pulsekeeper.actors.question import ActorFailed, Question
 from pulsekeeper.actors.restarts import Budget, Restart
 from pulsekeeper.actors.supervisor import BudgetSpent, StartChild, StopChild, Strategy, Supervisor, open_tree
@@ -483,3 +484,14 @@ async def test_a_tree_whose_surroundings_are_cancelled_ends_without_hanging(auto
 
     assert scope.cancelled_caught
     assert sorted(family.notes) == ["+a", "+b", "-a", "-b"]
+
+
+async def test_an_error_in_the_block_stops_the_tree_in_order_and_is_raised(autojump_clock: MockClock) -> None:
+    family = Recorder()
+
+    with pytest.RaisesGroup(KeyError):
+        async with open_tree(Supervisor([family.spec("a"), family.spec("b")])) as started:
+            await started.wait()
+            raise KeyError("from the block")
+
+    assert family.notes == ["+a", "+b", "-b", "-a"]

@@ -7,7 +7,8 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 import trio
 
-from pulsekeeper.actors.mailbox import Inbox, Mailbox, Stop
+from pulsekeeper.actors.inbox import Inbox, Stop
+from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.actors.restarts import Restart
 
 M = TypeVar("M")

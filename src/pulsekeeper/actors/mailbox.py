@@ -1,14 +1,12 @@
 """Addresses that outlive whoever reads them."""
 
-from collections.abc import Callable
-from enum import Enum
 from typing import Generic, TypeVar
 
 import msgspec
 import trio
 
 from pulsekeeper import errors
-from pulsekeeper.actors.question import ActorFailed, Question, hold, open_slot
+from pulsekeeper.actors.question import Question, open_slot
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -20,15 +18,6 @@ class MailboxFull(errors.Overloaded):
 
 class MailboxClosed(errors.Unavailable):
     """The actor is being stopped, or has been: it takes no new mail."""
-
-
-class Stop(Enum):
-    """The two ways to end a life."""
-
-    FOR_GOOD = "for good"
-    """No new mail; what waits is still delivered, then the inbox ends."""
-    FOR_NOW = "for now"
-    """The inbox ends at once; what waits stays for the next life."""
 
 
 class MailboxStatistics(msgspec.Struct, frozen=True):
@@ -145,102 +134,6 @@ class Ref(Generic[M]):
             return await slot.wait()
         finally:
             slot.abandoned = True
-
-
-class Inbox(Generic[M]):
-    """The reading half of a mailbox, for one life of its actor.
-
-    The first read tells the supervisor that the actor has started. Reading raises `trio.EndOfChannel` when it is time
-    to end; `async for` then simply stops.
-    """
-
-    def __init__(self, mailbox: Mailbox[M], on_started: Callable[[], None] | None = None) -> None:
-        self._mailbox = mailbox
-        self._on_started = on_started
-        self._in_hand: set[Question[object]] = set()
-        self._ending = trio.Event()
-        self._waiting = trio.CancelScope()
-        self.stop: Stop | None = None
-        """How this life is to end, once that is known."""
-        self.busy_since: float | None = None
-        """`trio.current_time()` when the message in hand was taken; `None` while the actor waits for mail."""
-
-    async def get(self) -> M:
-        """The next message. Questions whose askers have given up are skipped."""
-        self._come_back()
-        await trio.lowlevel.checkpoint()  # a busy actor lets others run, and can be cancelled
-        if self.stop is Stop.FOR_NOW:
-            raise trio.EndOfChannel
-        try:
-            message = self._mailbox.take_nowait()
-        except trio.WouldBlock:
-            message = await self._wait()
-        return self._take_in_hand(message)
-
-    async def batch(self, limit: int) -> list[M]:
-        """Wait for one message, then take what else is already there: at least one, at most `limit`."""
-        messages = [await self.get()]
-        while len(messages) < limit:
-            try:
-                messages.append(self._take_in_hand(self._mailbox.take_nowait()))
-            except (trio.WouldBlock, trio.EndOfChannel):
-                break
-        return messages
-
-    def __aiter__(self) -> "Inbox[M]":
-        return self
-
-    async def __anext__(self) -> M:
-        try:
-            return await self.get()
-        except trio.EndOfChannel:
-            raise StopAsyncIteration from None
-
-    async def wait_ending(self) -> Stop:
-        """Wait until this life is to end, without reading; for actors that are busy with something other than mail."""
-        await self._ending.wait()
-        return self.stop or Stop.FOR_NOW
-
-    def end(self, stop: Stop) -> None:
-        """Ask the reader to end. For supervisors. Ending *for now* after *for good* changes nothing."""
-        if self.stop is None:
-            self.stop = stop
-        if stop is Stop.FOR_GOOD:
-            self._mailbox.close()
-        else:
-            self._waiting.cancel()
-        self._ending.set()
-
-    def close(self, cause: BaseException | None) -> None:
-        """The life is over: tell the askers of what was in hand. For supervisors."""
-        for question in tuple(self._in_hand):
-            failure = ActorFailed(f"{self._mailbox.name} ended before it answered")
-            failure.__cause__ = cause
-            question.fail(failure)
-        self.busy_since = None
-
-    def let_go(self, question: Question[object]) -> None:
-        """A question in hand was answered."""
-        self._in_hand.discard(question)
-
-    def _come_back(self) -> None:
-        self.busy_since = None
-        if self._on_started is not None:
-            self._on_started()
-            self._on_started = None
-
-    async def _wait(self) -> M:
-        self._waiting = trio.CancelScope()
-        with self._waiting:
-            return await self._mailbox.take()
-        raise trio.EndOfChannel
-
-    def _take_in_hand(self, message: M) -> M:
-        self.busy_since = trio.current_time()
-        if isinstance(message, Question):
-            self._in_hand.add(message)
-            hold(message, self)
-        return message
 
 
 def _is_wanted(message: object) -> bool:

@@ -18,7 +18,8 @@ import trio
 
 from pulsekeeper import errors
 from pulsekeeper.actors.child import Child, ChildSpec, Life, State, Status
-from pulsekeeper.actors.mailbox import Inbox, Mailbox, Stop
+from pulsekeeper.actors.inbox import Inbox, Stop
+from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.actors.question import Question
 from pulsekeeper.actors.restarts import Backoff, Budget, RestartLog
 
@@ -272,15 +273,15 @@ async def open_tree(root: Supervisor) -> AsyncIterator[trio.Event]:
 
     async def live(scope: trio.CancelScope) -> None:
         await life.run()
-        scope.cancel()
+        if life.inbox.stop is None:  # nobody asked it to end: the block has lost its tree
+            scope.cancel()
 
     life = Life(ChildSpec(name="root", start=lambda: root, mailbox=Mailbox("root", 16)), notice)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(live, nursery.cancel_scope)
         try:
             yield started
-        finally:
-            with trio.CancelScope(shield=True):
-                await life.stop(Stop.FOR_GOOD, math.inf)
+        finally:  # whoever cancels meanwhile has run out of patience: then all of it is cancelled at once
+            await life.stop(Stop.FOR_GOOD, math.inf)
     if life.error is not None:
         raise life.error

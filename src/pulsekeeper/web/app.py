@@ -1,0 +1,191 @@
+"""The rooms' endpoints as one Quart application. All that is decided here is how Quart's view of HTTP becomes ours."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import cast
+
+from hypercorn.typing import HTTPScope
+from quart import Blueprint, Response, request
+from quart.wrappers.base import BaseRequestWebsocket
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import MethodNotAllowed as NoSuchMethod
+from werkzeug.routing import MapAdapter
+
+from pulsekeeper.errors import Invalid, NotFound
+from pulsekeeper.web import headers, operations
+from pulsekeeper.web.endpoints import Endpoint
+from pulsekeeper.web.exchange import Exchange
+from pulsekeeper.web.gate import Gate, Services
+from pulsekeeper.web.problems import HeaderFieldsTooLarge, MethodNotAllowed, PayloadTooLarge, RequestTimeout
+from pulsekeeper.web.settings import Settings
+from pulsekeeper.web.wire import Headers, Reply, Request
+
+View = Callable[..., Awaitable[Response]]
+
+_MALFORMED = Invalid("This is not a well-formed HTTP request.")
+_UNREADABLE = {
+    408: RequestTimeout("The request did not arrive in time."),
+    431: HeaderFieldsTooLarge("The request's headers are longer than 16 KiB."),
+}
+
+
+class App(QuartTrio):
+    """Quart, routing by path alone: the `Host` header has no say, and a path is taken as it stands."""
+
+    asgi_http_class = Exchange
+
+    def __init__(self, gate: Gate, services: Services) -> None:
+        super().__init__(__name__, static_folder=None, template_folder=None)
+        self._gate = gate
+        self._clock = services.clock
+
+    def refuse(self, status: int) -> Reply:
+        """The reply to what is not even a request, such as headers that never end; `status` is 400, 408 or 431."""
+        unread = Request(method="", path="", request_id=headers.request_id(None, self._clock))
+        return self._gate.refuse(unread, _UNREADABLE.get(status, _MALFORMED))
+
+    def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
+        """Quart's hook: what the router looks at."""
+        if request is None:
+            return None
+        return self.url_map.bind("localhost", path_info=request.path, default_method=request.method)
+
+
+def create_app(endpoints: Iterable[Endpoint], settings: Settings, services: Services) -> App:
+    """The application that answers the `endpoints`, and `/healthz`, `/readyz`, `/metrics`, `/openapi.json` and `/docs`.
+
+    Raises `ValueError` when two endpoints claim the same method of the same path.
+    """
+    gate = Gate(settings, services)
+    everything = operations.with_operations(endpoints, services)
+    _check_distinct(everything)
+    app = App(gate, services)
+    app.config.update(
+        MAX_CONTENT_LENGTH=max(
+            endpoint.max_body for endpoint in everything
+        ),  # each endpoint's own is kept when it reads
+        BODY_TIMEOUT=None,  # the gate's
+        RESPONSE_TIMEOUT=None,  # the connection's
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = True
+    for tag, group in groupby(sorted(everything, key=attrgetter("tag")), key=attrgetter("tag")):
+        app.register_blueprint(_blueprint(tag, tuple(group), gate, services))
+    for path, methods in _methods_by_path(everything).items():
+        _add(app, _options(path, methods, gate), gate, services)
+    app.register_error_handler(Exception, _refuser(gate, services))
+    return app
+
+
+def _check_distinct(endpoints: Sequence[Endpoint]) -> None:
+    taken: set[tuple[str, str]] = set()
+    for endpoint in endpoints:
+        if (endpoint.method, endpoint.path) in taken:
+            raise ValueError(f"two endpoints claim {endpoint.method} {endpoint.path}")
+        taken.add((endpoint.method, endpoint.path))
+
+
+def _blueprint(tag: str, endpoints: Sequence[Endpoint], gate: Gate, services: Services) -> Blueprint:
+    blueprint = Blueprint(tag, __name__)
+    for endpoint in endpoints:
+        _add(blueprint, endpoint, gate, services)
+    return blueprint
+
+
+def _add(to: App | Blueprint, endpoint: Endpoint, gate: Gate, services: Services) -> None:
+    rule = endpoint.path.replace("{", "<").replace("}", ">")
+    name = f"{endpoint.operation_id}:{endpoint.method}:{endpoint.path}".replace(".", "_")
+    view = _view(endpoint, gate, services)
+    to.add_url_rule(rule, name, view, methods=[endpoint.method], provide_automatic_options=False)
+
+
+def _view(endpoint: Endpoint, gate: Gate, services: Services) -> View:
+    async def view(**path_params: str) -> Response:
+        incoming = _incoming(services, path_params)
+        return _outgoing(await gate.answer(endpoint, incoming, _read_body))
+
+    return view
+
+
+def _refuser(gate: Gate, services: Services) -> Callable[[Exception], Awaitable[Response]]:
+    async def refuse(error: Exception) -> Response:
+        return _outgoing(gate.refuse(_incoming(services, {}), _translate(error)))
+
+    return refuse
+
+
+def _translate(error: Exception) -> Exception:
+    """What the router says, in our words. It redirects nothing here, so the rest is that there is no such route."""
+    if isinstance(error, NoSuchMethod):
+        return MethodNotAllowed(tuple(sorted(error.valid_methods or ())))
+    return NotFound("There is nothing at this address.") if isinstance(error, HTTPException) else error
+
+
+def _incoming(services: Services, path_params: Mapping[str, str]) -> Request:
+    scope = cast(HTTPScope, request.scope)  # websockets never get here
+    raw = Headers(list(scope["headers"]))
+    peer = scope.get("client")
+    return Request(
+        method=request.method,
+        path=scope["path"],
+        path_params=path_params,
+        query_string=scope["query_string"],
+        headers=raw,
+        peer=peer[0] if peer else "",
+        request_id=headers.request_id(raw.get("x-request-id"), services.clock),
+    )
+
+
+async def _read_body(limit: int) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.body:
+            body += chunk
+            if len(body) > limit:
+                raise PayloadTooLarge(limit)
+    except RequestEntityTooLarge:
+        raise PayloadTooLarge(limit) from None
+    return bytes(body)
+
+
+def _outgoing(reply: Reply) -> Response:
+    """A `HEAD` gets the length of what a `GET` would have got, and nothing of it."""
+    body = b"" if request.method == "HEAD" else reply.body
+    response = Response(body, reply.status, content_type=reply.content_type)
+    if reply.content_type is None:
+        response.headers.remove("Content-Type")
+    if request.method == "HEAD":
+        response.headers["Content-Length"] = str(len(reply.body))
+    elif reply.status == 204:
+        response.headers.remove("Content-Length")  # RFC 9110: there must be none
+    response.headers.extend(list(reply.headers))
+    return response
+
+
+def _methods_by_path(endpoints: Iterable[Endpoint]) -> Mapping[str, Sequence[Endpoint]]:
+    found: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        found.setdefault(endpoint.path, []).append(endpoint)
+    return found
+
+
+def _options(path: str, endpoints: Sequence[Endpoint], gate: Gate) -> Endpoint:
+    methods = {endpoint.method for endpoint in endpoints}
+    allow = ", ".join(sorted({*methods, "OPTIONS", *({"HEAD"} if "GET" in methods else ())}))
+    public = sorted(endpoint.method for endpoint in endpoints if endpoint.public)
+
+    async def options(incoming: Request) -> Reply:
+        return Reply(status=204, headers=(("Allow", allow), *gate.headers.preflight(incoming, public)))
+
+    return Endpoint(
+        method="OPTIONS",
+        path=path,
+        handler=options,
+        tag="operations",
+        operation_id="options",
+        summary="What this path answers.",
+        public=bool(public),
+    )

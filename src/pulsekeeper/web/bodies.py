@@ -1,0 +1,42 @@
+"""From a request's bytes to the Struct that a handler wants, or to every fault that stands in the way."""
+
+from typing import Literal, TypeVar
+
+from pulsekeeper import validation
+from pulsekeeper.errors import Invalid
+from pulsekeeper.web.problems import UnsupportedMediaType
+from pulsekeeper.web.wire import Request
+
+T = TypeVar("T")
+
+
+def decode(request: Request, to: type[T]) -> T:
+    """The body of a request by an operator or another service: `application/json`, and unknown keys are refused.
+
+    Raises `UnsupportedMediaType`, or `Invalid` with all faults. Of a key that is given twice the last one counts.
+    """
+    return _decode(request, to, media_types=("application/json",), unknown="refuse")
+
+
+def decode_public(request: Request, to: type[T]) -> T:
+    """The body of a request by a visitor's page: also `text/plain`, and unknown keys are ignored.
+
+    A browser's beacon sends `text/plain` to spare itself a preflight; and a page that is newer than the server may know
+    more keys than it does. Raises like `decode`.
+    """
+    return _decode(request, to, media_types=("application/json", "text/plain"), unknown="ignore")
+
+
+def _decode(request: Request, to: type[T], media_types: tuple[str, ...], unknown: Literal["refuse", "ignore"]) -> T:
+    _check_media_type(request, media_types)
+    if not request.body.strip():
+        raise Invalid("The body is empty; a JSON document was expected.")
+    return validation.decode_json(request.body, to, unknown=unknown)
+
+
+def _check_media_type(request: Request, accepted: tuple[str, ...]) -> None:
+    """JSON is UTF-8: another charset is another format. Other parameters are ignored."""
+    media_type, *parameters = (request.headers.get("content-type") or "").lower().split(";")
+    charsets = [text.strip().removeprefix("charset=").strip('"') for text in parameters if "charset=" in text]
+    if media_type.strip() not in accepted or any(charset not in {"utf-8", "utf8"} for charset in charsets):
+        raise UnsupportedMediaType(f"Send the body as {' or '.join(accepted)} in UTF-8.")

@@ -1,0 +1,114 @@
+"""The clients' connections: at most so many, none that stalls us for ever, all of them closed when time is up."""
+
+from collections.abc import Callable
+
+import trio
+
+
+class Connection(trio.abc.HalfCloseableStream):
+    """A client's socket on which sending has an end.
+
+    Hypercorn shields its sending from cancellation, so a client that takes nothing in would hold a connection, and
+    with it a shutdown, for as long as it likes.
+    """
+
+    def __init__(self, stream: trio.SocketStream, patience: float, on_close: Callable[["Connection"], None]) -> None:
+        """`patience` is how many seconds the client may take to take in one piece of an answer."""
+        self.socket = stream.socket
+        self._stream = stream
+        self._patience = patience
+        self._on_close = on_close
+        self._sending = trio.Lock()  # Hypercorn has one, but ends the stream without asking it
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """As a socket does. Closes, and raises `trio.BrokenResourceError`, when the client takes it in too slowly."""
+        with trio.move_on_after(self._patience) as patience:
+            async with self._sending:
+                await self._stream.send_all(data)
+        if patience.cancelled_caught:
+            self.abort()
+            raise trio.BrokenResourceError("the client does not read")
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As a socket does."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """As a socket does."""
+        return await self._stream.receive_some(max_bytes)
+
+    async def send_eof(self) -> None:
+        """As a socket does."""
+        async with self._sending:
+            await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        """Close, and make room for the next client."""
+        self._on_close(self)
+        await self._stream.aclose()
+
+    def abort(self) -> None:
+        """Close at once. Whoever is sending or receiving gets `trio.ClosedResourceError`, shielded or not."""
+        self._on_close(self)
+        self.socket.close()
+
+
+class Connections:
+    """All that are open. When there are as many as there may be, further clients wait in the system's queue."""
+
+    def __init__(self, most: int, patience: float) -> None:
+        self._slots = trio.Semaphore(most)
+        self._patience = patience
+        self._open: set[Connection] = set()
+        self._none_left = trio.Event()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def accept(self, listener: trio.SocketListener) -> Connection:
+        """Wait for room, then for a client."""
+        await self._slots.acquire()
+        try:
+            stream = await listener.accept()
+        except BaseException:
+            self._slots.release()
+            raise
+        connection = Connection(stream, self._patience, self._forget)
+        self._open.add(connection)
+        return connection
+
+    async def wait_none_left(self) -> None:
+        """Return when the last one is closed. Nobody may be accepting any more."""
+        if self._open:
+            self._none_left = trio.Event()
+            await self._none_left.wait()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    def abort_all(self) -> None:
+        """Close those that are left, whatever they are doing."""
+        for connection in tuple(self._open):
+            connection.abort()
+
+    def _forget(self, connection: Connection) -> None:
+        if connection in self._open:
+            self._open.remove(connection)
+            self._slots.release()
+            if not self._open:
+                self._none_left.set()
+
+
+class BoundedListener(trio.abc.Listener[Connection]):
+    """Gives the clients of one listening socket, as far as there is room for them."""
+
+    def __init__(self, listener: trio.SocketListener, connections: Connections) -> None:
+        self._listener = listener
+        self._connections = connections
+
+    async def accept(self) -> Connection:
+        """The next client."""
+        return await self._connections.accept(self._listener)
+
+    async def aclose(self) -> None:
+        """Stop listening."""
+        await self._listener.aclose()

@@ -1,0 +1,122 @@
+"""From a request's head to its complete reply: who may come in, what is read, how long it may take, what every answer
+carries.
+
+It knows no web framework. Whatever carries requests (Quart, a faster lane, a test) brings the head and a way to read
+the body.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+import trio
+from prometheus_client import CollectorRegistry
+
+from pulsekeeper.clock import Clock
+from pulsekeeper.errors import Forbidden, NotFound, PulsekeeperError, Unauthorized, Unavailable
+from pulsekeeper.web.endpoints import Endpoint
+from pulsekeeper.web.headers import ReplyHeaders
+from pulsekeeper.web.identity import Authenticator, Scope, bearer
+from pulsekeeper.web.observe import Observer
+from pulsekeeper.web.problems import PayloadTooLarge, RequestTimeout, problem_reply
+from pulsekeeper.web.settings import Settings
+from pulsekeeper.web.wire import Reply, Request
+
+BodyReader = Callable[[int], Awaitable[bytes]]
+"""Reads the whole body. Raises `PayloadTooLarge` as soon as it has more bytes than the argument says."""
+
+UNMATCHED = "unmatched"
+"""The route's name, in the log and the metrics, of everything that has none."""
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What the web needs from the rest of the process."""
+
+    authenticator: Authenticator
+    readiness: Callable[[], Sequence[str]]
+    """Why the service is not ready, in words; empty when it is."""
+    metrics: Callable[[], bytes]
+    """The metrics in Prometheus' text format."""
+    registry: CollectorRegistry
+    """Where the web's own metrics are registered."""
+    clock: Clock
+    version: str
+
+
+class Gate:
+    """The one way through which every request goes, whatever carries it."""
+
+    def __init__(self, settings: Settings, services: Services) -> None:
+        self.headers = ReplyHeaders(settings)
+        self._settings = settings
+        self._authenticator = services.authenticator
+        self._observer = Observer(settings, services.registry)
+
+    async def answer(self, endpoint: Endpoint, request: Request, read_body: BodyReader) -> Reply:
+        """The reply of an endpoint, or the problem document that stands in its place. Raises nothing but cancellation.
+
+        The key is checked before the body is read: strangers cost a header.
+        """
+        started = trio.current_time()
+        try:
+            reply = await self._handled(endpoint, request, read_body)
+        except Exception as error:  # the last resort for bugs: one request fails, not the server
+            reply = self._refusal(endpoint.path, request, error)
+        return self._finished(endpoint.path, request, reply, started, public=endpoint.public)
+
+    def refuse(self, request: Request, error: Exception) -> Reply:
+        """The reply to a request for which there is no endpoint."""
+        reply = self._refusal(UNMATCHED, request, error)
+        return self._finished(UNMATCHED, request, reply, trio.current_time(), public=False)
+
+    async def _handled(self, endpoint: Endpoint, request: Request, read_body: BodyReader) -> Reply:
+        if endpoint.scope is not None:
+            await self._require(endpoint.scope, request)
+        _check_texts(request)
+        if endpoint.takes_body:
+            request = msgspec.structs.replace(request, body=await self._body(endpoint, request, read_body))
+        with trio.move_on_after(self._settings.answer_timeout.total_seconds()):
+            return await _call(endpoint, request)
+        raise Unavailable("The answer took too long. Try again later.")
+
+    async def _require(self, scope: Scope, request: Request) -> None:
+        token = bearer(request.headers.get("authorization"))
+        if token is None:
+            raise Unauthorized("A key is needed here: send it as 'Authorization: Bearer <key>'.")
+        granted = await self._authenticator.authenticate(token)
+        if not granted.grants(scope):
+            raise Forbidden(f"This key has the scope '{granted}'; '{scope}' is needed here.")
+
+    async def _body(self, endpoint: Endpoint, request: Request, read_body: BodyReader) -> bytes:
+        announced = request.headers.get("content-length") or ""
+        if announced.isdecimal() and int(announced[:20]) > endpoint.max_body:
+            raise PayloadTooLarge(endpoint.max_body)
+        with trio.move_on_after(self._settings.request_timeout.total_seconds()):
+            return await read_body(endpoint.max_body)
+        raise RequestTimeout(f"The body was not complete within {self._settings.request_timeout}.")
+
+    def _refusal(self, route: str, request: Request, error: Exception) -> Reply:
+        if not isinstance(error, PulsekeeperError):
+            self._observer.bug(route, request, error)
+        return problem_reply(error, request.path, request.request_id)
+
+    def _finished(self, route: str, request: Request, reply: Reply, started: float, *, public: bool) -> Reply:
+        headers = self.headers.complete(reply, request, public=public)
+        self._observer.note(route, request, reply, trio.current_time() - started)
+        return msgspec.structs.replace(reply, headers=headers)
+
+
+async def _call(endpoint: Endpoint, request: Request) -> Reply:
+    """A deadline that a handler set for itself and let escape is an outage of what it waited for, not a bug."""
+    try:
+        return await endpoint.handler(request)
+    except trio.TooSlowError:
+        raise Unavailable("A part that is needed did not answer in time. Try again later.") from None
+
+
+def _check_texts(request: Request) -> None:
+    """No handler meets a NUL, a control character or half a UTF-8 sequence in a path or a query."""
+    for value in request.path_params.values():
+        if not value.isprintable() or "\ufffd" in value:
+            raise NotFound("There is nothing at this address.")
+    if request.query_string:
+        _ = request.query

@@ -1,0 +1,127 @@
+"""How often somebody may ask: GCRA, the leaky bucket that needs one number per key. Pure: `now` is an argument.
+
+Each call costs `window / quota` seconds of credit, and up to `burst` calls of credit are saved up. So within any
+window there are at most `burst + quota` calls, and whoever was quiet may make `burst` of them at once.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import islice
+
+import msgspec
+
+from pulsekeeper.web.problems import RateLimited
+from pulsekeeper.web.wire import Header
+
+_TOLERANCE = 1e-6
+"""Seconds. Covers what adding floats loses, so that whoever waits exactly `retry_after` is let in."""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How many calls are allowed, and by whom they are counted."""
+
+    name: str
+    """What it is counted by, as clients see it: `address`, `person`."""
+    quota: int
+    """Calls per window."""
+    window: float
+    """Seconds."""
+    burst: int = 0
+    """Calls that may be made at once after a quiet time; 0 stands for the quota."""
+
+    @property
+    def interval(self) -> float:
+        """Seconds of credit that one call costs."""
+        return self.window / self.quota
+
+    @property
+    def reach(self) -> float:
+        """Seconds of credit that can be saved up."""
+        return self.interval * (self.burst or self.quota)
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What one policy says to one call. The times are in seconds from the call."""
+
+    policy: Policy
+    allowed: bool
+    remaining: int
+    """Further calls that would be allowed right now."""
+    retry_after: float
+    """When a refused call will be allowed; 0 for one that is allowed."""
+    reset_after: float
+    """When all the credit will be back."""
+
+
+class Limiter:
+    """One policy, applied to many keys, of which at most `capacity` are remembered.
+
+    Keys are kept as they are given: give opaque ones. At the bound the key that has not asked for the longest time is
+    forgotten, which gives it its credit back early; keys whose credit is back anyway are forgotten on the way, so
+    memory follows the traffic.
+    """
+
+    def __init__(self, policy: Policy, capacity: int = 100_000) -> None:
+        self.policy = policy
+        self._capacity = capacity
+        self._full_at: dict[str, float] = {}
+        """When each key's credit will be whole again; in the order in which they last asked."""
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def look(self, key: str, now: float) -> Decision:
+        """What a call by `key` at `now` (seconds of a monotonic clock) would be told. Changes nothing."""
+        full_at = max(self._full_at.get(key, now), now) + self.policy.interval
+        wait = full_at - self.policy.reach - now
+        if wait > _TOLERANCE:
+            return Decision(self.policy, False, 0, wait, full_at - self.policy.interval - now)
+        remaining = math.floor((-wait + _TOLERANCE) / self.policy.interval)
+        return Decision(self.policy, True, remaining, 0.0, full_at - now)
+
+    def take(self, key: str, now: float) -> Decision:
+        """Decide on a call by `key` at `now`, and count it if it is allowed."""
+        decision = self.look(key, now)
+        self._remember(key, now + decision.reset_after, now)
+        return decision
+
+    def _remember(self, key: str, full_at: float, now: float) -> None:
+        self._full_at.pop(key, None)
+        self._full_at[key] = full_at
+        for oldest in tuple(islice(self._full_at, 2)):
+            if self._full_at[oldest] <= now or len(self._full_at) > self._capacity:
+                del self._full_at[oldest]
+
+
+def admit(asked: Sequence[tuple[Limiter, str]], now: float) -> tuple[Decision, ...]:
+    """Count one call under several policies at once, each with its key. Raises `RateLimited` when any of them refuses.
+
+    A refused call costs nothing under the others: whoever is over the limit of one does not use up another.
+    """
+    looks = tuple(limiter.look(key, now) for limiter, key in asked)
+    if all(look.allowed for look in looks):
+        return tuple(limiter.take(key, now) for limiter, key in asked)
+    refusals = [look for look in looks if not look.allowed]
+    names = " and ".join(look.policy.name for look in refusals)
+    retry_after = max(look.retry_after for look in refusals)
+    headers = fields([_uncounted(look) for look in looks])
+    raise RateLimited(f"Too many calls by this {names}.", headers=headers, retry_after=retry_after)
+
+
+def _uncounted(look: Decision) -> Decision:
+    """What is left under a policy that would have allowed a call that another one refused."""
+    if not look.allowed:
+        return look
+    reset_after = look.reset_after - look.policy.interval
+    return msgspec.structs.replace(look, remaining=look.remaining + 1, reset_after=reset_after)
+
+
+def fields(decisions: Sequence[Decision]) -> tuple[Header, ...]:
+    """The `RateLimit-Policy` and `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers) of a reply."""
+    policies = ", ".join(
+        f'"{one.policy.name}";q={one.policy.quota};w={math.ceil(one.policy.window)}' for one in decisions
+    )
+    states = ", ".join(
+        f'"{one.policy.name}";r={one.remaining};t={math.ceil(one.reset_after - _TOLERANCE)}' for one in decisions
+    )
+    return ("RateLimit-Policy", policies), ("RateLimit", states)

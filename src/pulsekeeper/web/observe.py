@@ -1,0 +1,49 @@
+"""What remains of a request: a log line, a count and a duration. Never an address, a query, a key or a body."""
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from pulsekeeper.web.settings import Settings
+from pulsekeeper.web.wire import Reply, Request
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_log = structlog.get_logger("pulsekeeper.web")
+
+
+class Observer:
+    """Counts and logs. Routes are named by their template, so a scan of made-up paths adds no time series."""
+
+    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+        self._level = settings.access_log
+        self._requests = Counter(
+            "pulsekeeper_http_requests",
+            "Requests answered, by route and status.",
+            ("route", "status"),
+            registry=registry,
+        )
+        self._durations = Histogram(
+            "pulsekeeper_http_request_duration_seconds",
+            "From the request's head to its reply, by route.",
+            ("route",),
+            registry=registry,
+            buckets=_BUCKETS,
+        )
+
+    def note(self, route: str, request: Request, reply: Reply, seconds: float) -> None:
+        """A request has been answered; it took `seconds`."""
+        self._requests.labels(route, reply.status).inc()
+        self._durations.labels(route).observe(seconds)
+        if self._level != "off":
+            getattr(_log, self._level)(
+                "request",
+                method=request.method if request.method in _METHODS else "OTHER",
+                route=route,
+                status=reply.status,
+                milliseconds=round(seconds * 1000, 2),
+                request_id=request.request_id,
+            )
+
+    def bug(self, route: str, request: Request, error: Exception) -> None:
+        """A handler broke. The traceback is logged; what was sent to it is not."""
+        _log.error("request failed", route=route, request_id=request.request_id, exc_info=error)

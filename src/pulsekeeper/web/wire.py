@@ -1,0 +1,106 @@
+"""What a handler sees and what it gives back, whatever carried them. Nothing here knows Quart or Hypercorn."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from pulsekeeper.errors import Invalid
+from pulsekeeper.scalars import Duration
+
+Header = tuple[str, str]
+"""A response header: its name and its value."""
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_MOST_FIELDS = 100
+
+
+class Headers:
+    """The headers of a request: read-only, lower-case names, looked up without copying them first."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """`raw` is as ASGI gives it: names in lower case, in the order of arrival, repeated ones apart."""
+        self._raw = raw
+
+    def get(self, name: str) -> str | None:
+        """The value of `name` (lower case), several joined by a comma as RFC 9110 has it; `None` when it is absent."""
+        wanted = name.encode("latin-1")
+        values = [value for key, value in self._raw if key == wanted]
+        return b", ".join(values).decode("latin-1") if values else None
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, complete: by the time that a handler sees it, its key is checked and its body is read."""
+
+    method: str
+    path: str
+    """The decoded path, without the query."""
+    path_params: Mapping[str, str] = _NOTHING
+    """What stands in the places of the endpoint's `{name}`s."""
+    query_string: bytes = b""
+    headers: Headers = Headers()
+    body: bytes = b""
+    peer: str = ""
+    """The other end of the connection: proxy or client. Never logged, never stored; see `identity.client_address`."""
+    request_id: str = ""
+
+    @property
+    def query(self) -> Mapping[str, tuple[str, ...]]:
+        """The query's fields with all their values. Raises `Invalid` where it is not UTF-8 or is absurdly long."""
+        return parse_query(self.query_string)
+
+    def first(self, name: str) -> str | None:
+        """The first value of a query field; `None` when it is absent."""
+        return self.query.get(name, (None,))[0]
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes back. The headers that every reply carries are added later, except where the handler set its own."""
+
+    status: int
+    body: bytes = b""
+    content_type: str | None = None
+    headers: tuple[Header, ...] = ()
+
+
+Handler = Callable[[Request], Awaitable[Reply]]
+"""What a room writes for each endpoint. It raises the kinds of `errors` for everything that is not a success."""
+
+
+def _encode_scalar(value: object) -> str:
+    """Durations in their own notation. A `Secret` is refused, so that none can get onto the wire by accident."""
+    if isinstance(value, Duration):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} has no form on the wire")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode_scalar)
+
+
+def json_reply(value: object, status: int = 200, headers: tuple[Header, ...] = ()) -> Reply:
+    """A Struct (or a list or dict of them) as JSON; datetimes in ISO 8601, UTC with `Z`."""
+    return Reply(status=status, body=_encoder.encode(value), content_type="application/json", headers=headers)
+
+
+def no_content(headers: tuple[Header, ...] = ()) -> Reply:
+    """Done, and there is nothing to say: 204."""
+    return Reply(status=204, headers=headers)
+
+
+def parse_query(raw: bytes) -> Mapping[str, tuple[str, ...]]:
+    """All fields of a query string. Raises `Invalid` when it is not UTF-8, has a NUL, or has over 100 fields."""
+    if not raw:
+        return {}
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Invalid(f"The query string is not valid UTF-8, or has more than {_MOST_FIELDS} fields.") from None
+    if b"%00" in raw:
+        raise Invalid("The query string contains a NUL character.")
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        found[name] = (*found.get(name, ()), value)
+    return found

@@ -1,0 +1,112 @@
+"""The description of the API, for machines and for people."""
+
+import re
+from typing import Annotated
+
+import msgspec
+import pytest
+
+from pulsekeeper.scalars import Duration
+from pulsekeeper.web import docs, openapi
+from pulsekeeper.web.endpoints import Parameter
+from pulsekeeper.web.identity import Scope
+from pulsekeeper.web.problems import RateLimited
+from tests.web.parts import CHANGE, GREET, SHOW, Greeting, app_of, endpoint, fail
+
+
+def at(document: object, *keys: str) -> object:
+    """What stands at a place in the document."""
+    for key in keys:
+        assert isinstance(document, dict)
+        document = document[key]
+    return document
+
+
+def test_every_endpoint_has_its_operation_and_its_struct() -> None:
+    document = openapi.document([GREET, CHANGE, SHOW], "1.2.3")
+    assert at(document, "info", "version") == "1.2.3"
+    body = at(document, "paths", "/api/greet", "post", "requestBody", "content", "application/json", "schema")
+    assert body == {"$ref": "#/components/schemas/Greeting"}
+    assert at(document, "components", "schemas", "Greeting", "required") == ["firstName"]
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "statuses"),
+    [
+        ("/api/greet", "post", {"200", "400", "408", "413", "415", "500", "503"}),
+        ("/api/things", "put", {"200", "400", "401", "403", "408", "413", "415", "500", "503"}),
+        ("/api/things/{id}", "get", {"200", "400", "404", "500", "503"}),
+    ],
+)
+def test_every_status_is_described(path: str, method: str, statuses: set[str]) -> None:
+    responses = at(openapi.document([GREET, CHANGE, SHOW], "1"), "paths", path, method, "responses")
+    assert isinstance(responses, dict)
+    assert set(responses) == statuses
+
+
+def test_what_a_handler_raises_is_described_with_its_headers() -> None:
+    limited = msgspec.structs.replace(GREET, errors=(RateLimited,))
+    response = at(openapi.document([limited], "1"), "paths", "/api/greet", "post", "responses", "429")
+    assert at(response, "content", "application/problem+json", "example", "type") == "/docs#rate-limited"
+    assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(
+        msgspec.convert(at(response, "headers"), dict[str, object])
+    )
+
+
+def test_parameters_keys_and_examples_are_described() -> None:
+    count = Parameter(name="count", description="How many.", type=Annotated[int, msgspec.Meta(ge=1)], example=3)
+    wait = Parameter(name="wait", description="How long.", type=Duration)
+    described = msgspec.structs.replace(SHOW, parameters=(count, wait), scope=Scope.WORKER)
+    operation = at(openapi.document([described], "1"), "paths", "/api/things/{id}", "get")
+    parameters = at(operation, "parameters")
+    assert isinstance(parameters, list)
+    assert [(one["name"], one["in"], one["required"], one["schema"]["type"]) for one in parameters] == [
+        ("id", "path", True, "string"),
+        ("count", "query", False, "integer"),
+        ("wait", "query", False, "string"),
+    ]
+    assert at(operation, "security") == [{"apiKey": ["worker"]}]
+    assert at(operation, "responses", "200", "content", "application/json", "example") == {
+        "firstName": "Ada",
+        "saidAt": "2026-03-01T12:00:00Z",
+    }
+
+
+async def test_the_document_is_served() -> None:
+    response = await app_of().test_client().get("/openapi.json")
+    assert response.headers["Content-Type"] == "application/json"
+    assert {"/api/greet", "/healthz", "/readyz", "/metrics"} <= set((await response.get_json())["paths"])
+
+
+async def test_the_page_needs_no_other_host_and_no_script() -> None:
+    client = app_of().test_client()
+    response = await client.get("/docs")
+    page = str(await response.get_data(as_text=True))
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'")
+    assert not re.search(r"(src|href)=\"(https?:)?//", page)
+    assert "<script" not in page
+    assert " style=" not in page
+    (style,) = re.findall(r'rel="stylesheet" href="([^"]+)"', page)
+    assert (await client.get(style)).headers["Content-Type"] == "text/css; charset=utf-8"
+
+
+async def test_a_problems_type_leads_to_its_explanation() -> None:
+    client = app_of().test_client()
+    page = str(await (await client.get("/docs")).get_data(as_text=True))
+    for path in ("/nothing", "/api/fail", "/metrics"):
+        kind = (await (await client.get(path)).get_json())["type"]
+        assert kind.startswith("/docs#")
+        assert f'id="{kind.removeprefix("/docs#")}"' in page
+
+
+def test_what_rooms_write_is_escaped_on_the_page() -> None:
+    tricky = msgspec.structs.replace(endpoint(fail), summary="<img src=x>", description="a & b")
+    page = docs.render(openapi.document([tricky], "1"), style="/s.css").decode()
+    assert "&lt;img src=x&gt;" in page
+    assert "<img" not in page
+
+
+def test_the_shell_line_quotes_its_example() -> None:
+    quoted = msgspec.structs.replace(GREET, body_example=Greeting("O'Hara"))
+    page = docs.render(openapi.document([quoted], "1"), style="/s.css").decode()
+    assert "O&#39;\\&#39;&#39;Hara" in page

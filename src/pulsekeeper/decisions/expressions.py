@@ -1,0 +1,188 @@
+"""A campaign's `when`: CEL, compiled once, that can never be slow, never fail loudly and never see more than it should.
+
+What an expression may name:
+
+* `release`: the id that the client runs, a string
+* `flags`: the client's feature flags, a list
+* `visitor`: `kind` (`user`, `visitor` or `ip`), `firstVisit`, `lastReleaseSeen` (`""` before the first), and, unless
+  the person is new, `daysSinceLastSeen`, whole days
+* `visits`: `today`, `thisWeek` and `total`, this visit counted
+* `attributes`: what the client says about itself; test with `has(attributes.region)` what may be missing
+* `now`: a timestamp in UTC
+* `auth`: `authenticated`, and `roles` from the verified token
+
+CEL has no loops but its macros, and their cost multiplies. So there may be two of them, side by side, each over a list
+that is named (and so bounded), with a short body. `matches` is left out, since it compiles its pattern at each call,
+and `map`, since it makes lists that are not bounded. Strings have no escapes, so that what is checked is what is run.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import cel
+
+VARIABLES: Mapping[str, frozenset[str]] = {
+    "release": frozenset(),
+    "flags": frozenset(),
+    "visitor": frozenset({"kind", "firstVisit", "lastReleaseSeen", "daysSinceLastSeen"}),
+    "visits": frozenset({"today", "thisWeek", "total"}),
+    "attributes": frozenset(),
+    "now": frozenset(),
+    "auth": frozenset({"authenticated", "roles"}),
+}
+"""The variables, with their members where these are fixed."""
+
+FUNCTIONS = frozenset(
+    {"contains", "endsWith", "startsWith", "size", "string", "int", "uint", "double", "duration", "timestamp"}
+    | {"getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear"}
+    | {"getHours", "getMinutes", "getSeconds", "getMilliseconds"}
+)
+MACROS = frozenset({"all", "exists", "exists_one", "existsOne", "filter"})
+MOST_MACROS = 2
+LONGEST_BODY = 60
+"""In tokens: names, literals and signs."""
+
+_TOKEN = re.compile(r"\"[^\"\\\n]*\"|'[^'\\\n]*'|[A-Za-z_]\w*|[0-9]\w*(?:\.[0-9]\w*)?|[^\s]", re.ASCII)
+
+
+class Expression:
+    """A compiled expression."""
+
+    def __init__(self, source: str) -> None:
+        """Compile `source`. Raises `ValueError` with every fault, one a line."""
+        if found := faults(source):
+            raise ValueError("\n".join(found))
+        self._program = cel.compile(source)
+
+    def holds(self, context: cel.Context | None) -> bool:
+        """Whether it gives `true`. Anything else, and any failure, is no: what is not certain is not shown."""
+        if context is None:
+            return False
+        try:
+            return self._program.execute(context) is True
+        except Exception:  # the library raises whatever fits: KeyError, ZeroDivisionError, RuntimeError…
+            return False
+        except BaseException as error:
+            if _is_panic(error):
+                return False
+            raise
+
+
+def context(variables: dict[str, object]) -> cel.Context | None:
+    """The values of the variables, to be shared by all expressions of one decision; `None` if CEL cannot hold them."""
+    try:
+        return cel.Context(variables=variables)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def faults(source: str) -> list[str]:
+    """Everything that speaks against an expression, in sentences; empty when it can be used."""
+    if unreadable := _unreadable(source):
+        return [unreadable]
+    try:
+        references = cel.compile(source).references()
+    except ValueError as error:
+        return [f"the expression does not compile: {_first_line(error)}"]
+    except BaseException as error:
+        if _is_panic(error):
+            return ["the expression does not compile"]
+        raise
+    tokens = _TOKEN.findall(source)
+    macros = _macros(tokens)
+    return [
+        *_unknown_names(references["variables"], tokens, macros),
+        *_unknown_members(tokens),
+        *(f"unknown function {name!r}" for name in references["functions"] if _is_unknown_function(name)),
+        *_costly(tokens, macros),
+    ]
+
+
+class _Macro(NamedTuple):
+    """Where a macro stands among the tokens: its name, its closing parenthesis, and the variable that it binds."""
+
+    at: int
+    end: int
+    bound: str
+
+
+def _unreadable(source: str) -> str | None:
+    if "\\" in source or '"""' in source or "'''" in source:
+        return "strings have no escapes and stand in single or double quotes"
+    tokens = _TOKEN.findall(source)
+    if '"' in tokens or "'" in tokens:
+        return "a string is not closed"
+    if any(tokens[at] == "/" and tokens[at + 1] == "/" for at in range(len(tokens) - 1)):
+        return "there is no room for comments"
+    return None
+
+
+def _macros(tokens: list[str]) -> list[_Macro]:
+    calls = [at for at in range(1, len(tokens) - 2) if _is_macro(tokens, at)]
+    return [_Macro(at, _closing(tokens, at + 1), tokens[at + 2]) for at in calls]
+
+
+def _is_macro(tokens: list[str], at: int) -> bool:
+    return tokens[at] in MACROS | {"map"} and tokens[at - 1] == "." and tokens[at + 1] == "("
+
+
+def _closing(tokens: list[str], opening: int) -> int:
+    depth = 0
+    for at in range(opening, len(tokens)):
+        depth += (tokens[at] == "(") - (tokens[at] == ")")
+        if depth == 0:
+            return at
+    return len(tokens)
+
+
+def _unknown_names(names: list[str], tokens: list[str], macros: list[_Macro]) -> list[str]:
+    bound = {macro.bound for macro in macros} - VARIABLES.keys()
+    strays = {
+        token
+        for at, token in enumerate(tokens)
+        if token in bound
+        and tokens[at - 1] != "."
+        and not any(macro.bound == token and macro.at < at < macro.end for macro in macros)
+    }
+    unknown = strays | (set(names) - bound - VARIABLES.keys())
+    return [f"unknown variable {name!r}; there are {', '.join(VARIABLES)}" for name in sorted(unknown)]
+
+
+def _unknown_members(tokens: list[str]) -> list[str]:
+    return [
+        f"{tokens[at]!r} has no {tokens[at + 2]!r}; it has {', '.join(sorted(members))}"
+        for at in range(len(tokens) - 2)
+        if (members := VARIABLES.get(tokens[at]))
+        and tokens[at + 1] == "."
+        and tokens[at - 1] != "."
+        and tokens[at + 2] not in members
+    ]
+
+
+def _is_unknown_function(name: str) -> bool:
+    return name.isidentifier() and name not in FUNCTIONS
+
+
+def _costly(tokens: list[str], macros: list[_Macro]) -> list[str]:
+    found = []
+    if len(macros) > MOST_MACROS:
+        found.append(f"at most {MOST_MACROS} of {', '.join(sorted(MACROS))} may be used")
+    if any(one.at < other.at < one.end for one in macros for other in macros):
+        found.append("macros may not stand inside of each other")
+    if any(not tokens[macro.at - 2].isidentifier() for macro in macros):
+        found.append("a macro needs a named list in front of it, such as flags.exists(…)")
+    if any(macro.end - macro.at > LONGEST_BODY for macro in macros):
+        found.append(f"what stands in a macro may have at most {LONGEST_BODY} tokens")
+    if any(tokens[macro.at] == "map" for macro in macros):
+        found.append("'map' is not available; use exists, all or filter")
+    return found
+
+
+def _is_panic(error: BaseException) -> bool:
+    # A panic in the Rust library arrives as a BaseException of a class that cannot be imported.
+    return type(error).__name__ == "PanicException"
+
+
+def _first_line(error: ValueError) -> str:
+    return str(error).partition("ERROR: ")[2].partition("\n")[0][:200] or "it cannot be parsed"

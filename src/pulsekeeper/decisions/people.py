@@ -1,0 +1,52 @@
+"""Who is asking, as far as this room may know: a key without a name behind it.
+
+An anonymous person is known by an HMAC, so that nobody without the salt can find out whose row this is, not even by
+trying every address. The same key also deals people into cohorts and spreads their next calls over time.
+"""
+
+import hashlib
+import hmac
+from typing import Literal
+
+from msgspec import Struct
+
+Kind = Literal["user", "visitor", "ip"]
+_PRECISION = 10_000
+_SPREAD = 1 << 64
+
+
+class Person(Struct, frozen=True, kw_only=True):
+    """The one that a decision is for."""
+
+    key: str
+    """`user:<sub>`, `visitor:<hmac>` or `ip:<hmac>`."""
+    kind: Kind
+    authenticated: bool = False
+    """Whether a verified token came with this call."""
+    roles: tuple[str, ...] = ()
+    """Roles that the token vouches for."""
+
+
+def user_key(subject: str) -> str:
+    """The key of someone with a verified token."""
+    return f"user:{subject}"
+
+
+def anonymous_key(kind: Literal["visitor", "ip"], value: str, *, environment: str, salt: bytes) -> str:
+    """The key of a browser's own id, or of an address: HMAC-SHA-256 in hex, keyed by the salt that is in force."""
+    text = f"{environment}|{kind}|{value}"
+    return f"{kind}:{hmac.digest(salt, text.encode(), 'sha256').hex()}"
+
+
+def bucket(salt: str, person_key: str) -> float:
+    """The place of a person in a rollout, 0.00 to 99.99 in steps of a hundredth, the same for ever."""
+    return _fingerprint(f"{salt}:{person_key}") % _PRECISION / 100
+
+
+def spread(person_key: str) -> float:
+    """A fraction of at least 0 and less than 1, the same for ever, by which people are kept from coming in step."""
+    return (_fingerprint(f"spread:{person_key}") >> 11) / (_SPREAD >> 11)
+
+
+def _fingerprint(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])

@@ -1,0 +1,127 @@
+-- name: rule_book_parts
+-- The campaigns and releases in force, with their revision, all of one moment.
+select
+    revision,
+    (select coalesce(json_agg(definition order by id), '[]') from campaigns) as campaigns,
+    (
+        select coalesce(json_agg(
+            json_build_object('id', id, 'releasedAt', released_at, 'notesUrl', notes_url) order by id
+        ), '[]')
+        from releases
+    ) as releases
+from rule_book_revision
+
+-- name: record_rule_book
+-- Keeps a version of the rules under its hash, so that decisions made by it can be worked out again.
+insert into rule_books (hash, content, recorded_at)
+values (:hash, :content, :now)
+on conflict (hash) do nothing
+
+-- name: next_revision
+-- Takes the place of the present revision. Writers of rules wait for each other here.
+update rule_book_revision set revision = revision + 1 returning revision
+
+-- name: announce_revision
+-- Tells every node that listens that there are new rules.
+select pg_notify('rule_book', :revision)
+
+-- name: campaign_definitions
+-- All campaigns as they were saved.
+select id, definition from campaigns order by id
+
+-- name: save_campaigns
+-- Adds campaigns, or puts new definitions in the place of old ones.
+insert into campaigns (id, definition, updated_at)
+select id, definition, :now
+from unnest(:ids::text[], :definitions::json[]) as given (id, definition)
+on conflict (id) do update set definition = excluded.definition, updated_at = excluded.updated_at
+
+-- name: save_release
+-- Adds a release, or corrects one.
+insert into releases (id, released_at, notes_url)
+values (:id, :released_at, :notes_url)
+on conflict (id) do update set released_at = excluded.released_at, notes_url = excluded.notes_url
+
+-- name: add_first_salt
+-- Gives the database its first salt; the node that comes first wins.
+insert into salts (id, secret, created_at) values (1, :secret, :now)
+on conflict (id) do nothing
+
+-- name: salt_in_force
+-- The secret under which anonymous people are hashed at present.
+select secret from salts order by id desc limit 1
+
+-- name: recall_visitors
+-- What is known of these people; the version is what a later write must find unchanged.
+select person_key, version, state from visitors where person_key = any(:keys::text[])
+
+-- name: put_visitor
+-- Writes a person's state whatever it was before. For demonstrations and restored backups, never for decisions.
+insert into visitors (person_key, version, last_seen_at, state)
+values (:key, 1, :last_seen_at, :state)
+on conflict (person_key) do update
+set
+    version = visitors.version + 1,
+    last_seen_at = excluded.last_seen_at,
+    state = jsonb_set(excluded.state, '{version}', to_jsonb(visitors.version + 1))
+
+-- name: commit_decisions
+-- Writes a batch of decisions: new states where the person's row is as it was when it was read, and a log row for each
+-- decision of those people. Nothing at all is written when the rules have changed meanwhile. Rows are locked in one order
+-- on all nodes, so that two batches with the same people in them wait for each other instead of deadlocking.
+with head as (
+    select revision = :revision as is_current from rule_book_revision
+),
+incoming as (
+    select person_key, seen_version, new_version, last_seen_at, state
+    from unnest(
+        :keys::text[], :seen_versions::bigint[], :new_versions::bigint[], :last_seen_ats::timestamptz[], :states::jsonb[]
+    ) as given (person_key, seen_version, new_version, last_seen_at, state)
+    where (select is_current from head)
+),
+added as (
+    insert into visitors (person_key, version, last_seen_at, state)
+    select person_key, new_version, last_seen_at, state from incoming where seen_version = 0 order by person_key
+    on conflict (person_key) do nothing
+    returning person_key
+),
+locked as (
+    select visitors.person_key
+    from visitors
+    join incoming using (person_key)
+    where visitors.version = incoming.seen_version
+    order by person_key
+    for update of visitors
+),
+changed as (
+    update visitors
+    set version = incoming.new_version, last_seen_at = incoming.last_seen_at, state = incoming.state
+    from incoming
+    join locked using (person_key)
+    where visitors.person_key = incoming.person_key
+    returning visitors.person_key
+),
+saved as (
+    select person_key from added
+    union all
+    select person_key from changed
+),
+logged as (
+    insert into decision_log
+        (decision_id, decided_at, person_key, rule_book, request, state_before, reply, reasons)
+    select decision_id, :now, person_key, :rule_book, request, state_before, reply, reasons
+    from unnest(
+        :decision_ids::uuid[], :people::text[], :requests::json[], :states_before::json[], :replies::json[],
+        :reasons::json[]
+    ) as given (decision_id, person_key, request, state_before, reply, reasons)
+    join saved using (person_key)
+)
+select
+    (select is_current from head) as is_current,
+    coalesce((select array_agg(person_key) from saved), '{}') as saved
+
+-- name: decision
+-- One row of the log.
+select decision_id, decided_at, person_key, rule_book, request, state_before, reply, reasons
+from decision_log
+where decision_id = :decision_id

@@ -1,0 +1,99 @@
+"""The rules in force, and how they stay so: told of changes, and looked at now and then in case one was missed."""
+
+import secrets
+from typing import Literal
+
+import msgspec
+import structlog
+import trio
+
+from pulsekeeper import errors
+from pulsekeeper.clock import Clock
+from pulsekeeper.decisions.book import RuleBook, compile_book
+from pulsekeeper.decisions.model import Settings
+from pulsekeeper.decisions.people import Person, anonymous_key
+from pulsekeeper.decisions.store import RULE_BOOK_CHANGED, DecisionStore
+from pulsekeeper.postgres.database import Database
+from pulsekeeper.postgres.notices import Heard
+
+_log = structlog.get_logger(__name__)
+
+_RETRY = 1.0
+"""Seconds until another try when the rules could not be read."""
+_SALT_BYTES = 32
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a decision needs besides the person's state."""
+
+    revision: int
+    book: RuleBook
+    salt: bytes
+    environment: str
+
+    def person(self, kind: Literal["visitor", "ip"], value: str) -> Person:
+        """The person behind a browser's id or an address."""
+        return Person(key=anonymous_key(kind, value, environment=self.environment, salt=self.salt), kind=kind)
+
+
+class Shelf:
+    """Where the rules in force stand. `rules` is `None` until they could be read for the first time."""
+
+    def __init__(
+        self, database: Database, settings: Settings, clock: Clock, schema_ready: trio.Event, loaded: trio.Event
+    ) -> None:
+        """`loaded` is set when there are rules for the first time; nothing is read before `schema_ready`."""
+        self._database = database
+        self._store = DecisionStore(database)
+        self._settings = settings
+        self._clock = clock
+        self._schema_ready = schema_ready
+        self._loaded = loaded
+        self.rules: Rules | None = None
+
+    async def refresh(self) -> None:
+        """Read the rules. Raises `errors.Unavailable`, and leaves the old ones standing, when that cannot be done."""
+        now = self._clock()
+        parts = await self._store.rule_book_parts()
+        if self.rules is not None and parts.revision <= self.rules.revision:
+            return
+        book = compile_book(parts.campaigns, parts.releases, self._settings.policy())
+        await self._store.record_rule_book(book.hash, book.content, now)
+        await self._store.add_first_salt(secrets.token_bytes(_SALT_BYTES), now)
+        salt = await self._store.salt_in_force()
+        self._put(Rules(revision=parts.revision, book=book, salt=salt, environment=self._settings.environment))
+
+    async def keep_current(self) -> None:
+        """Refresh whenever a change is announced, and every `rule_book_refresh` anyway."""
+        await self._schema_ready.wait()
+        async with self._database.listen(RULE_BOOK_CHANGED) as notices:
+            while True:
+                with trio.move_on_after(await self._refresh_or_retry()):
+                    await notices.receive()
+                _drain(notices)
+
+    async def _refresh_or_retry(self) -> float:
+        """Gives the seconds after which to try again without being told."""
+        try:
+            await self.refresh()
+        except errors.Unavailable as outage:
+            _log.warning("rules_not_read", reason=outage.detail)
+            return _RETRY
+        return self._settings.rule_book_refresh.total_seconds()
+
+    def _put(self, rules: Rules) -> None:
+        if self.rules is None or rules.revision > self.rules.revision:
+            self.rules = rules
+            self._loaded.set()
+            _log.info(
+                "rules_in_force", revision=rules.revision, campaigns=len(rules.book.entries), hash=rules.book.hash
+            )
+
+
+def _drain(notices: trio.MemoryReceiveChannel[Heard]) -> None:
+    """One look at the tables answers all the notices that have gathered."""
+    while True:
+        try:
+            notices.receive_nowait()
+        except trio.WouldBlock:
+            return

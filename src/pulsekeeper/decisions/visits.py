@@ -1,0 +1,205 @@
+"""One call, seen against what was known before it: is this a new visit, how long was the person away, what day is it?
+
+Rules look at the state *before* the call, plus this visit counted. What a client did while it answered from its cache
+counts as having been seen, but no client can be seen in the future.
+"""
+
+from datetime import datetime, timedelta, tzinfo
+from functools import cached_property
+
+import cel
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pulsekeeper.decisions import expressions, offers
+from pulsekeeper.decisions.calendar import Bounds, Period, bounds, iso_week, local_day, zone_of
+from pulsekeeper.decisions.entries import Entry
+from pulsekeeper.decisions.model import Attribute, CampaignState, DecideRequest, Policy, VisitorState, Visits
+from pulsekeeper.decisions.people import Person
+from pulsekeeper.decisions.releases import Releases
+
+_DAY = timedelta(days=1)
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What holds for every campaign and every person."""
+
+    releases: Releases
+    policy: Policy
+    exempt: frozenset[str]
+    """The campaigns whose showings keep nothing else back."""
+
+
+class Visit(Struct, frozen=True, kw_only=True, dict=True):
+    """Everything that a rule may look at, except for the campaign."""
+
+    terms: Terms
+    person: Person
+    before: VisitorState | None
+    """`None` for a person who was never seen."""
+    request: DecideRequest
+    now: datetime
+    zone: tzinfo
+    flags: frozenset[str]
+    away: timedelta | None
+    """How long ago the person was last seen; `None` for a new one. Never negative."""
+    is_new: bool
+    """Whether this call starts a visit."""
+    periods: dict[Period, Bounds]
+    """Those that were asked for already: many campaigns have the same caps."""
+    visits: Visits
+    """The counters with this visit counted, for the local day and week of this call."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the person has never made a visit before this one."""
+        return self.before is None or (not self.is_new and self.visits.total <= 1)
+
+    @cached_property
+    def states(self) -> dict[str, CampaignState]:
+        """What the person and each campaign had to do with each other before."""
+        return {} if self.before is None else self.before.campaigns
+
+    def state_of(self, entry: Entry) -> CampaignState:
+        """The same for one campaign; an empty one where there is none."""
+        return self.states.get(entry.campaign.id, offers.UNTOUCHED)
+
+    def held_back_for(self, entry: Entry) -> timedelta:
+        """How long an open offer or a cap still keep a campaign back."""
+        return offers.held_back_for(entry, self.state_of(entry), self.terms.policy, self.now, self.period)
+
+    def period(self, name: Period) -> Bounds:
+        """The day, week or month of this call in the person's zone."""
+        found = self.periods.get(name)
+        if found is None:
+            found = self.periods[name] = bounds(self.now, self.zone, name)
+        return found
+
+    @cached_property
+    def device_types(self) -> tuple[str, ...]:
+        """What the client says about its device."""
+        return _texts(self.request.attributes.get("deviceType"))
+
+    @cached_property
+    def regions(self) -> tuple[str, ...]:
+        """Where the client says it is, with everything that lies around it: `US-MA` lies in `US`."""
+        stated = _texts(self.request.attributes.get("region"))
+        return tuple(around for region in stated for around in _surroundings(region))
+
+    @cached_property
+    def cooling(self) -> timedelta:
+        """How long everything that is not exempt is still kept back by what was shown last."""
+        return offers.cooling_for(self.states, self.terms.exempt, self.terms.policy, self.now)
+
+    @cached_property
+    def rest_of_day(self) -> timedelta:
+        """How long the person's local day still lasts."""
+        return self.period("day").end - self.now
+
+    @cached_property
+    def context(self) -> cel.Context | None:
+        """What expressions see. Made only when the first one asks, and then shared by all of them."""
+        visitor: dict[str, object] = {
+            "kind": self.person.kind,
+            "firstVisit": self.is_first,
+            "lastReleaseSeen": (self.before and self.before.last_release_seen) or "",
+        }
+        if self.away is not None:
+            visitor["daysSinceLastSeen"] = self.away // _DAY
+        counters = {"today": self.visits.today, "thisWeek": self.visits.this_week, "total": self.visits.total}
+        return expressions.context(
+            {
+                "release": self.request.release_id,
+                "flags": self.request.feature_flags,
+                "visitor": visitor,
+                "visits": counters,
+                "attributes": self.request.attributes,
+                "now": self.now,
+                "auth": {"authenticated": self.person.authenticated, "roles": self.person.roles},
+            }
+        )
+
+
+def begin(terms: Terms, person: Person, before: VisitorState | None, request: DecideRequest, now: datetime) -> Visit:
+    """Look at a call. `now` is in UTC."""
+    zone = zone_of(request.timezone, request.timezone_offset)
+    away = None if before is None else _away(before, request, now)
+    is_new = away is None or away >= terms.policy.visit_gap
+    return Visit(
+        terms=terms,
+        person=person,
+        before=before,
+        request=request,
+        now=now,
+        zone=zone,
+        flags=frozenset(request.feature_flags),
+        away=away,
+        is_new=is_new,
+        periods={},
+        visits=_counted(before, now, zone, is_new=is_new),
+    )
+
+
+def remembered(visit: Visit, campaigns: dict[str, CampaignState]) -> VisitorState:
+    """The state after the call. A new person has seen the release that they arrive on; nothing moves back."""
+    before, releases, running = visit.before, visit.terms.releases, visit.request.release_id
+    if before is None:
+        return VisitorState(
+            first_seen_at=visit.now,
+            last_seen_at=visit.now,
+            visits=visit.visits,
+            last_release_seen=running,
+            last_release_visited=running,
+            campaigns=campaigns,
+            attributes=visit.request.attributes,
+            version=1,
+        )
+    return replace(
+        before,
+        first_seen_at=before.first_seen_at or before.last_seen_at,
+        last_seen_at=max(before.last_seen_at, visit.now),
+        visits=visit.visits,
+        last_release_visited=releases.newer(before.last_release_visited, running),
+        campaigns=campaigns,
+        attributes=visit.request.attributes or before.attributes,
+        version=before.version + 1,
+    )
+
+
+def _texts(attribute: Attribute | None) -> tuple[str, ...]:
+    if isinstance(attribute, str):
+        return (attribute,)
+    return attribute if isinstance(attribute, tuple) else ()
+
+
+def _surroundings(region: str) -> list[str]:
+    return [region, *(region[:at] for at, sign in enumerate(region) if sign == "-")]
+
+
+def _away(before: VisitorState, request: DecideRequest, now: datetime) -> timedelta:
+    seen = before.last_seen_at
+    if request.last_client_action_at is not None:
+        seen = max(seen, request.last_client_action_at)
+    return max(now - seen, timedelta())
+
+
+def _counted(before: VisitorState | None, now: datetime, zone: tzinfo, *, is_new: bool) -> Visits:
+    today = local_day(now, zone)
+    day, week = today.isoformat(), iso_week(today)
+    if before is None:
+        return Visits(today=1, this_week=1, total=1, day=day, week=week)
+    old = before.visits
+    if not (old.day and old.week):
+        old = _dated(old, before.last_seen_at, zone)
+    return Visits(
+        today=(old.today if old.day == day else 0) + is_new,
+        this_week=(old.this_week if old.week == week else 0) + is_new,
+        total=old.total + is_new,
+        day=day,
+        week=week,
+    )
+
+
+def _dated(visits: Visits, last_seen_at: datetime, zone: tzinfo) -> Visits:
+    day = local_day(last_seen_at, zone)
+    return replace(visits, day=visits.day or day.isoformat(), week=visits.week or iso_week(day))

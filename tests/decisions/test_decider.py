@@ -1,0 +1,257 @@
+"""The decision actor on a real database; where the database has to misbehave, a store of three methods stands in."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import msgspec
+import pytest
+import trio
+from prometheus_client import CollectorRegistry
+from trio.testing import MockClock
+
+from pulsekeeper import errors
+from pulsekeeper.actors.child import ChildSpec
+from pulsekeeper.actors.mailbox import Mailbox
+from pulsekeeper.actors.supervisor import Supervisor, open_tree
+from pulsekeeper.decisions.book import compile_book
+from pulsekeeper.decisions.decider import Decide, Decider
+from pulsekeeper.decisions.model import DecideReply, DecideRequest, Settings
+from pulsekeeper.decisions.numbers import Numbers
+from pulsekeeper.decisions.records import Committed, Stored, Write
+from pulsekeeper.decisions.shelf import Rules, Shelf
+from pulsekeeper.decisions.store import DecisionStore
+from pulsekeeper.postgres.database import Database
+from pulsekeeper.postgres.failures import TransactionConflict
+from pulsekeeper.postgres.queries import inline
+from tests.support.decisions import NOW, apply, campaign, loaded_shelf, settings
+
+DEFAULTS = Settings()
+LOG = inline("select person_key, reply, reasons from decision_log order by decision_id")
+STATES = inline("select state from visitors order by person_key")
+
+
+def question(visitor_id: str = "visitor-ann") -> Decide:
+    return Decide("visitor", visitor_id, DecideRequest(release_id="1.0", visitor_id=visitor_id))
+
+
+def shown(reply: bytes) -> list[str]:
+    return [each.campaign_id for each in msgspec.json.decode(reply, type=DecideReply).decisions]
+
+
+@asynccontextmanager
+async def running(decider: Callable[[], Decider], capacity: int = 1000) -> AsyncIterator[Mailbox[Decide]]:
+    mailbox: Mailbox[Decide] = Mailbox("decider", capacity)
+    supervisor = Supervisor([ChildSpec(name="decider", start=decider, mailbox=mailbox)])
+    async with open_tree(supervisor) as started:
+        await started.wait()
+        yield mailbox
+        assert supervisor.statuses()[0].restarts == 0
+
+
+def node(
+    database: Database, shelf: Shelf, of: Settings = DEFAULTS, now: Callable[[], datetime] = lambda: NOW
+) -> Decider:
+    return Decider(DecisionStore(database), shelf, of, now, Numbers(CollectorRegistry()))
+
+
+@asynccontextmanager
+async def deciding(
+    database: Database, of: Settings = DEFAULTS, now: Callable[[], datetime] = lambda: NOW
+) -> AsyncIterator[Mailbox[Decide]]:
+    """A decider whose rules are loaded."""
+    shelf = loaded_shelf(database, of)
+    await shelf.refresh()
+    async with running(lambda: node(database, shelf, of, now)) as mailbox:
+        yield mailbox
+
+
+async def test_a_decision_is_in_the_state_and_in_the_log_when_it_is_answered(database: Database) -> None:
+    await apply(DecisionStore(database), campaign("hello"))
+
+    async with deciding(database) as decider:
+        reply = await decider.ref.ask(question())
+
+        [logged] = await database.fetch(LOG)
+        [state] = await database.fetch(STATES)
+    assert shown(reply) == ["hello"]
+    assert logged["reply"] == reply
+    assert msgspec.json.decode(logged["reasons"]) == {"hello": "first_visit"}
+    assert msgspec.json.decode(state["state"])["campaigns"]["hello"]["offers"] == 1
+
+
+async def test_neither_the_browsers_id_nor_the_address_is_stored(database: Database) -> None:
+    async with deciding(database) as decider:
+        await decider.ref.ask(question("visitor-ann-1234"))
+        await decider.ref.ask(Decide("ip", "192.0.2.77", DecideRequest(release_id="1.0")))
+
+        stored = repr([await database.fetch(query) for query in (LOG, STATES)])
+    assert "visitor-ann-1234" not in stored
+    assert "192.0.2.77" not in stored
+
+
+async def test_what_waits_together_is_committed_together_and_two_tabs_get_one_message(database: Database) -> None:
+    await apply(DecisionStore(database), campaign("hello"))
+    replies: list[bytes] = []
+
+    async def ask(decider: Mailbox[Decide]) -> None:
+        replies.append(await decider.ref.ask(question()))
+
+    async with deciding(database) as decider, trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(ask, decider)
+
+    assert sorted(map(shown, replies)) == [[]] * 19 + [["hello"]]
+
+
+async def test_two_nodes_never_lose_a_visit_and_never_offer_twice(database: Database) -> None:
+    """Each node remembers the visitor; the row's version tells whose memory is stale."""
+    of = settings(visit_gap="0s", patience="20s")
+    await apply(DecisionStore(database), campaign("hello"))
+    replies: list[bytes] = []
+
+    async def hammer(decider: Mailbox[Decide]) -> None:
+        replies.extend([await decider.ref.ask(question()) for _ in range(25)])
+
+    async with deciding(database, of) as first, deciding(database, of) as second, trio.open_nursery() as nursery:
+        for decider in (first, second) * 2:
+            nursery.start_soon(hammer, decider)
+
+    [state] = await database.fetch(STATES)
+    assert msgspec.json.decode(state["state"])["visits"]["total"] == 100
+    assert len(await database.fetch(LOG)) == 100
+    assert sorted(map(shown, replies)) == [[]] * 99 + [["hello"]]
+
+
+async def test_a_change_of_the_rules_holds_for_the_very_next_decision(database: Database) -> None:
+    """No notice is needed for that: the commit finds out."""
+    store = DecisionStore(database)
+    await apply(store, campaign("hello"))
+
+    async with deciding(database) as decider:
+        await apply(store, campaign("hello", active=False))
+
+        assert shown(await decider.ref.ask(question())) == []
+
+
+async def test_somebody_who_was_erased_begins_anew(database: Database) -> None:
+    async with deciding(database) as decider:
+        await decider.ref.ask(question())
+        await decider.ref.ask(question())
+        await database.execute(inline("delete from visitors"))
+        await decider.ref.ask(question())
+
+        [state] = await database.fetch(STATES)
+    assert msgspec.json.decode(state["state"])["visits"]["total"] == 1
+
+
+async def test_rules_are_loaded_when_the_schema_is_there_and_until_then_nothing_is_decided(database: Database) -> None:
+    ready, loaded = trio.Event(), trio.Event()
+    shelf = Shelf(database, Settings(), lambda: NOW, ready, loaded)
+
+    async with running(lambda: node(database, shelf)) as decider:
+        with pytest.raises(errors.Unavailable):
+            await decider.ref.ask(question())
+        ready.set()
+        await loaded.wait()
+
+        assert shown(await decider.ref.ask(question())) == []
+
+
+class FlakyStore(DecisionStore):
+    """Commits everything, after it has failed as it was told to."""
+
+    def __init__(self, *failures: Exception | Callable[[], object]) -> None:
+        self.failures = list(failures)
+        self.commits = 0
+
+    async def recall(self, person_keys: Sequence[str]) -> dict[str, Stored]:
+        return {}
+
+    async def commit(self, writes: Sequence[Write], *, revision: int, rule_book: str, now: datetime) -> Committed:
+        self.commits += 1
+        if self.failures:
+            failure = self.failures.pop(0)
+            if isinstance(failure, Exception):
+                raise failure
+            await trio.sleep_forever()
+        return Committed(is_current=True, saved=frozenset(write.person_key for write in writes))
+
+
+def standing_shelf() -> Shelf:
+    """A shelf with rules on it that nobody changes."""
+
+    class Standing(Shelf):
+        def __init__(self) -> None:
+            book = compile_book([campaign("hello")], [], Settings().policy())
+            self.rules = Rules(revision=0, book=book, salt=b"salt", environment="test")
+
+        async def keep_current(self) -> None:
+            await trio.sleep_forever()
+
+    return Standing()
+
+
+def flaky(store: FlakyStore, of: Settings = DEFAULTS) -> Callable[[], Decider]:
+    return lambda: Decider(store, standing_shelf(), of, lambda: NOW, Numbers(CollectorRegistry()))
+
+
+async def test_an_outage_is_an_answer_and_not_a_crash_and_is_over_by_itself(autojump_clock: MockClock) -> None:
+    store = FlakyStore(errors.Unavailable("gone"))
+
+    async with running(flaky(store)) as decider:
+        with pytest.raises(errors.Unavailable, match="gone"):
+            await decider.ref.ask(question())
+        await trio.sleep(0.2)
+
+        assert shown(await decider.ref.ask(question())) == ["hello"]
+
+
+async def test_right_after_an_outage_the_database_is_left_alone(autojump_clock: MockClock) -> None:
+    store = FlakyStore(errors.Unavailable("gone"))
+
+    async with running(flaky(store)) as decider:
+        for _ in range(5):
+            with pytest.raises(errors.Unavailable):
+                await decider.ref.ask(question())
+
+    assert store.commits == 1
+
+
+async def test_a_database_that_hangs_is_given_up_after_the_patience(autojump_clock: MockClock) -> None:
+    store = FlakyStore(lambda: None)
+
+    async with running(flaky(store, settings(patience="3s"))) as decider:
+        before = trio.current_time()
+        with pytest.raises(errors.Unavailable, match="too slow"):
+            await decider.ref.ask(question())
+
+    assert trio.current_time() - before == pytest.approx(3.0)
+
+
+async def test_a_deadlock_is_tried_again(autojump_clock: MockClock) -> None:
+    store = FlakyStore(TransactionConflict("deadlock"), TransactionConflict("deadlock"))
+
+    async with running(flaky(store)) as decider:
+        assert shown(await decider.ref.ask(question())) == ["hello"]
+
+
+async def test_a_question_that_always_loses_is_given_up_in_the_end(autojump_clock: MockClock) -> None:
+    store = FlakyStore(*[TransactionConflict("deadlock")] * 1000)
+
+    async with running(flaky(store)) as decider:
+        with pytest.raises(errors.Unavailable):
+            await decider.ref.ask(question())
+
+    assert store.commits == 10
+
+
+async def test_an_asker_who_gave_up_is_not_decided_again(autojump_clock: MockClock) -> None:
+    store = FlakyStore(lambda: None)
+
+    async with running(flaky(store)) as decider:
+        with trio.move_on_after(timedelta(milliseconds=80).total_seconds()):
+            await decider.ref.ask(question())
+        await trio.sleep(10)
+
+    assert store.commits == 1

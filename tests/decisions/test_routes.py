@@ -1,0 +1,215 @@
+"""The routes with a decider that notes what it is asked and answers as it is told."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from prometheus_client import CollectorRegistry, generate_latest
+from trio.testing import MockClock
+
+from pulsekeeper import errors
+from pulsekeeper.actors.mailbox import Mailbox
+from pulsekeeper.decisions.decider import Decide
+from pulsekeeper.decisions.numbers import Numbers
+from pulsekeeper.decisions.routes import DecisionRoutes
+from pulsekeeper.decisions.store import DecisionStore
+from pulsekeeper.postgres.database import Database
+from pulsekeeper.postgres.queries import inline
+from pulsekeeper.web.problems import RateLimited, UnsupportedMediaType
+from pulsekeeper.web.wire import Headers, Reply, Request
+from tests.support.decisions import NOW, apply, campaign, settings
+
+ANSWER = b'{"decisions":[]}'
+
+
+class Desk:
+    """A mailbox with a clerk behind it."""
+
+    def __init__(self, capacity: int = 10) -> None:
+        self.mailbox: Mailbox[Decide] = Mailbox("decider", capacity)
+        self.asked: list[Decide] = []
+        self.registry = CollectorRegistry()
+        self.answer: bytes | Exception | None = ANSWER
+        """`None`: none is ever given."""
+
+    async def work(self) -> None:
+        while True:
+            question = await self.mailbox.take()
+            self.asked.append(question)
+            if isinstance(self.answer, Exception):
+                question.fail(self.answer)
+            elif self.answer is not None:
+                question.reply(self.answer)
+
+    def routes(self, store: DecisionStore | None = None, **changes: Any) -> DecisionRoutes:
+        return DecisionRoutes(
+            decider=self.mailbox.ref,
+            store=store or DecisionStore(None),  # type: ignore[arg-type]  # a store that must not be used
+            settings=settings(**changes),
+            clock=lambda: NOW,
+            address_of=lambda request: request.peer,
+            numbers=Numbers(self.registry),
+        )
+
+    def degraded(self) -> list[str]:
+        lines = generate_latest(self.registry).decode().splitlines()
+        return [line for line in lines if line.startswith("pulsekeeper_decisions_degraded_total")]
+
+
+@pytest.fixture
+async def desk(nursery: trio.Nursery) -> AsyncIterator[Desk]:
+    desk = Desk()
+    nursery.start_soon(desk.work)
+    yield desk
+    nursery.cancel_scope.cancel()
+
+
+def post(body: object, peer: str = "192.0.2.1", **headers: str) -> Request:
+    given = {"content-type": "application/json", **headers}
+    raw = [(name.encode(), value.encode()) for name, value in given.items()]
+    content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    return Request(method="POST", path="/", headers=Headers(raw), body=content, peer=peer)
+
+
+def is_degraded(reply: Reply) -> bool:
+    body = msgspec.json.decode(reply.body)
+    return bool(
+        reply.status == 200 and body["degraded"] and body["decisions"] == [] and body["nextCheckInSeconds"] == 60
+    )
+
+
+async def test_the_deciders_answer_goes_out_as_it_is(desk: Desk) -> None:
+    reply = await desk.routes().decide(post({"releaseId": "1.0"}))
+
+    assert (reply.status, reply.body) == (200, ANSWER)
+
+
+async def test_a_browser_with_an_id_is_known_by_it_and_one_without_by_its_address(desk: Desk) -> None:
+    routes = desk.routes()
+    await routes.decide(post({"releaseId": "1.0", "visitorId": "browser-1"}))
+    await routes.decide(post({"releaseId": "1.0"}))
+
+    assert [(each.kind, each.value) for each in desk.asked] == [("visitor", "browser-1"), ("ip", "192.0.2.1")]
+
+
+async def test_unknown_members_are_ignored_and_text_plain_is_read(desk: Desk) -> None:
+    body = {"releaseId": "1.0", "somethingNew": {"a": 1}}
+
+    assert (await desk.routes().decide(post(body, **{"content-type": "text/plain"}))).status == 200
+
+
+async def test_another_content_type_is_refused(desk: Desk) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        await desk.routes().decide(post({"releaseId": "1.0"}, **{"content-type": "application/xml"}))
+
+
+async def test_all_faults_are_told(desk: Desk) -> None:
+    with pytest.raises(errors.Invalid) as refusal:
+        await desk.routes().decide(post({"releaseId": 7, "timezoneOffset": "west"}))
+
+    assert {fault.pointer for fault in refusal.value.faults} == {"/releaseId", "/timezoneOffset"}
+    assert desk.asked == []
+
+
+async def test_a_token_is_not_taken_for_nobody(desk: Desk) -> None:
+    with pytest.raises(errors.Unauthorized):
+        await desk.routes().decide(post({"releaseId": "1.0"}, authorization="Bearer x.y.z"))
+
+
+async def test_an_answer_that_does_not_come_within_the_budget_is_nothing_to_show(
+    desk: Desk, autojump_clock: MockClock
+) -> None:
+    desk.answer = None
+    before = trio.current_time()
+
+    reply = await desk.routes(budget="80ms").decide(post({"releaseId": "1.0"}))
+
+    assert is_degraded(reply)
+    assert trio.current_time() - before == pytest.approx(0.08)
+    assert desk.degraded() == ['pulsekeeper_decisions_degraded_total{cause="TooSlow"} 1.0']
+
+
+async def test_an_outage_is_nothing_to_show(desk: Desk) -> None:
+    desk.answer = errors.Unavailable("gone")
+
+    assert is_degraded(await desk.routes().decide(post({"releaseId": "1.0"})))
+    assert desk.degraded() == ['pulsekeeper_decisions_degraded_total{cause="Unavailable"} 1.0']
+
+
+async def test_a_full_mailbox_is_nothing_to_show() -> None:
+    desk = Desk(capacity=0)
+
+    assert is_degraded(await desk.routes().decide(post({"releaseId": "1.0"})))
+    assert desk.degraded() == ['pulsekeeper_decisions_degraded_total{cause="MailboxFull"} 1.0']
+
+
+async def test_a_minute_has_as_many_calls_as_are_allowed_for_an_address_and_for_a_person(
+    desk: Desk, autojump_clock: MockClock
+) -> None:
+    routes = desk.routes(calls_per_minute=3)
+    by_address = {"releaseId": "1.0"}
+    for _ in range(3):
+        await routes.decide(post(by_address))
+
+    with pytest.raises(RateLimited) as refusal:
+        await routes.decide(post(by_address))
+    assert refusal.value.retry_after == pytest.approx(20.0)
+    assert (await routes.decide(post(by_address, peer="192.0.2.2"))).status == 200
+
+
+async def test_a_person_is_limited_wherever_they_are(desk: Desk) -> None:
+    routes = desk.routes(calls_per_minute=3)
+    body = {"releaseId": "1.0", "visitorId": "browser-1"}
+    for number in range(3):
+        await routes.decide(post(body, peer=f"192.0.2.{number}"))
+
+    with pytest.raises(RateLimited):
+        await routes.decide(post(body, peer="192.0.2.99"))
+
+
+async def test_the_limits_are_told(desk: Desk) -> None:
+    reply = await desk.routes().decide(post({"releaseId": "1.0", "visitorId": "browser-1"}))
+
+    assert dict(reply.headers) == {
+        "RateLimit-Policy": '"address";q=60;w=60, "person";q=60;w=60',
+        "RateLimit": '"address";r=59;t=1, "person";r=59;t=1',
+    }
+
+
+async def simulated(routes: DecisionRoutes, **members: Any) -> Any:
+    reply = await routes.simulate(post({"request": {"releaseId": "1.0"}, **members}))
+    return msgspec.json.decode(reply.body)
+
+
+async def test_a_simulation_of_given_rules_needs_no_database(desk: Desk) -> None:
+    hello = {"id": "hello", "type": "onboarding", "action": "SHOW_BANNER"}
+    state = {"lastSeenAt": "2026-03-01T00:00:00Z"}
+
+    answer = await simulated(desk.routes(), campaigns=[hello], releases=[], state=state, now="2026-03-10T00:00:00Z")
+
+    assert answer["evaluated"] == [{"campaignId": "hello", "verdict": "shown", "reason": "matched"}]
+    assert answer["stateAfter"]["lastSeenAt"] == "2026-03-10T00:00:00Z"
+
+
+async def test_a_simulation_takes_what_is_stored_and_changes_nothing(database: Database) -> None:
+    store = DecisionStore(database)
+    await apply(store, campaign("hello"))
+    await store.put_visitor("visitor:ann", NOW, b'{"lastSeenAt": "2026-03-09T12:00:00Z", "visits": {"total": 4}}')
+
+    answer = await simulated(Desk().routes(store), person="visitor:ann")
+
+    assert [shown["campaignId"] for shown in answer["decisions"]] == ["hello"]
+    assert answer["stateAfter"]["visits"]["total"] == 5
+    assert await database.fetch_value(inline("select count(*) from decision_log")) == 0
+    assert (await store.recall(["visitor:ann"]))["visitor:ann"].version == 1
+
+
+async def test_a_simulation_with_wrong_campaigns_tells_all_their_faults(desk: Desk) -> None:
+    wrong = {"id": "a/b", "type": "onboarding", "action": "SHOW_BANNER", "rollout": {"percent": 101}}
+
+    with pytest.raises(errors.Invalid) as refusal:
+        await simulated(desk.routes(), campaigns=[wrong])
+
+    assert {fault.pointer for fault in refusal.value.faults} == {"/campaigns/0/id", "/campaigns/0/rollout/percent"}

@@ -1,0 +1,151 @@
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import trio
+
+from pulsekeeper.decisions.campaigns import Release
+from pulsekeeper.decisions.catalogue import definition
+from pulsekeeper.decisions.records import LogRow, Stored, Write
+from pulsekeeper.decisions.store import RULE_BOOK_CHANGED, DecisionStore
+from pulsekeeper.postgres.database import Database
+from pulsekeeper.postgres.notices import MaybeMissed, Notice
+from pulsekeeper.postgres.queries import inline
+from tests.support.decisions import NOW, apply, campaign
+
+LOGGED = inline("select count(*) from decision_log where person_key = :key")
+
+
+def write(key: str, seen: int, *, decisions: int = 1) -> Write:
+    rows = [
+        LogRow(decision_id=uuid4(), request=b"{}", state_before=None, reply=b'{"a": 1}', reasons=b"{}")
+        for _ in range(decisions)
+    ]
+    return Write(
+        person_key=key,
+        seen_version=seen,
+        new_version=seen + decisions,
+        last_seen_at=NOW,
+        state=b'{"version": %d}' % (seen + decisions),
+        log=rows,
+    )
+
+
+@pytest.fixture
+def store(database: Database) -> DecisionStore:
+    return DecisionStore(database)
+
+
+async def commit(store: DecisionStore, *writes: Write, revision: int = 0) -> tuple[bool, set[str]]:
+    committed = await store.commit(writes, revision=revision, rule_book="some hash", now=NOW)
+    return committed.is_current, set(committed.saved)
+
+
+async def test_new_people_and_known_ones_are_written_together(store: DecisionStore) -> None:
+    await commit(store, write("ann", 0))
+
+    assert await commit(store, write("ann", 1, decisions=3), write("bob", 0)) == (True, {"ann", "bob"})
+    assert await store.recall(["ann", "bob", "cid"]) == {
+        "ann": Stored(4, b'{"version": 4}'),
+        "bob": Stored(1, b'{"version": 1}'),
+    }
+
+
+async def test_a_row_that_has_changed_since_it_was_read_is_left_alone(store: DecisionStore) -> None:
+    await commit(store, write("ann", 0))
+    await commit(store, write("ann", 1))
+
+    assert await commit(store, write("ann", 1), write("bob", 0)) == (True, {"bob"})
+    assert (await store.recall(["ann"]))["ann"].version == 2
+
+
+async def test_somebody_who_was_new_to_two_nodes_is_written_by_one(store: DecisionStore) -> None:
+    await commit(store, write("ann", 0))
+
+    assert await commit(store, write("ann", 0)) == (True, set())
+
+
+async def test_somebody_who_was_erased_meanwhile_does_not_come_back(store: DecisionStore, database: Database) -> None:
+    await commit(store, write("ann", 0))
+    await database.execute(inline("delete from visitors"))
+
+    assert await commit(store, write("ann", 1)) == (True, set())
+    assert await store.recall(["ann"]) == {}
+
+
+async def test_only_what_is_saved_is_logged(store: DecisionStore, database: Database) -> None:
+    await commit(store, write("ann", 0, decisions=2))
+    await commit(store, write("ann", 0, decisions=5), write("bob", 0))
+
+    assert await database.fetch_value(LOGGED, key="ann") == 2
+    assert await database.fetch_value(LOGGED, key="bob") == 1
+
+
+async def test_nothing_is_written_under_rules_that_are_no_longer_in_force(
+    store: DecisionStore, database: Database
+) -> None:
+    await apply(store, campaign())
+
+    assert await commit(store, write("ann", 0), revision=0) == (False, set())
+    assert await store.recall(["ann"]) == {}
+    assert await database.fetch_value(LOGGED, key="ann") == 0
+
+
+async def test_batches_of_many_nodes_with_the_same_people_do_not_deadlock(store: DecisionStore) -> None:
+    keys = [f"person-{number}" for number in range(50)]
+    await commit(store, *(write(key, 0) for key in keys))
+    won: list[str] = []
+
+    async def node(order: list[str]) -> None:
+        _, saved = await commit(store, *(write(key, 1) for key in order))
+        won.extend(saved)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(8):
+            nursery.start_soon(node, keys if number % 2 else keys[::-1])
+
+    assert sorted(won) == sorted(keys)
+
+
+async def test_campaigns_are_saved_announced_and_numbered(store: DecisionStore, database: Database) -> None:
+    async with database.listen(RULE_BOOK_CHANGED) as notices:
+        assert await notices.receive() == MaybeMissed()
+        await apply(store, campaign("b"), campaign("a"))
+
+        assert await notices.receive() == Notice(RULE_BOOK_CHANGED, "1")
+
+    parts = await store.rule_book_parts()
+    assert parts.revision == 1
+    assert parts.campaigns == (campaign("a"), campaign("b"))
+
+
+async def test_applying_tells_what_is_new_what_is_changed_and_what_is_neither(store: DecisionStore) -> None:
+    await apply(store, campaign("same"), campaign("other"))
+    definitions = {"same": campaign("same"), "other": campaign("other", priority=9), "new": campaign("new")}
+
+    saved = await store.save_campaigns({key: definition(each) for key, each in definitions.items()}, NOW)
+
+    assert (saved.added, saved.changed, saved.of) == (("new",), ("other",), 3)
+
+
+async def test_releases_are_part_of_the_rules(store: DecisionStore) -> None:
+    release = Release(id="2026.3.1", released_at=NOW - timedelta(days=1), notes_url="/notes")
+
+    await store.save_release(release)
+
+    parts = await store.rule_book_parts()
+    assert (parts.revision, parts.releases) == (1, (release,))
+
+
+async def test_the_first_salt_stays(store: DecisionStore) -> None:
+    await store.add_first_salt(b"first", NOW)
+    await store.add_first_salt(b"second", NOW)
+
+    assert await store.salt_in_force() == b"first"
+
+
+async def test_a_visitor_who_is_put_there_has_one_version_in_row_and_state(store: DecisionStore) -> None:
+    for _ in range(2):
+        await store.put_visitor("ann", NOW, b'{"version": 1}')
+
+    assert await store.recall(["ann"]) == {"ann": Stored(2, b'{"version": 2}')}

@@ -3,3 +3,7 @@ fallen behind.
 
 Read `house.py` first: it shows how the rooms are connected.
 """
+
+from importlib.metadata import version
+
+__version__ = version("pulsekeeper")

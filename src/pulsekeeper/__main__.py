@@ -1,0 +1,5 @@
+"""`python -m pulsekeeper` is `pulsekeeper`."""
+
+from pulsekeeper.cli import main
+
+main()

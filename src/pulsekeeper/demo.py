@@ -1,0 +1,54 @@
+"""What `pulsekeeper demo` adds to a running house: sample campaigns, and a visitor with a past."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from pulsekeeper.config import Config
+from pulsekeeper.decisions.catalogue import definition, read_folder
+from pulsekeeper.decisions.model import VisitorState, Visits
+from pulsekeeper.decisions.people import anonymous_key
+from pulsekeeper.decisions.store import DecisionStore
+from pulsekeeper.house import House
+
+VISITOR = "demo-visitor-last-seen-40-days-ago"
+_AWAY = timedelta(days=40)
+
+
+async def furnish_demo(house: House, now: datetime) -> None:
+    """Apply the sample campaigns, and send the demo visitor back to where they were 40 days ago."""
+    store = DecisionStore(house.database)
+    campaigns = read_folder(sample_campaigns())
+    await store.save_campaigns({campaign.id: definition(campaign) for campaign in campaigns}, now)
+    await store.put_visitor(await _demo_key(store, house.config), now - _AWAY, _state(now - _AWAY))
+
+
+def sample_campaigns() -> Path:
+    """The folder of the sample campaigns: within the installed package, or beside the sources."""
+    here = Path(__file__).parent
+    packaged = here / "_config" / "campaigns"
+    return packaged if packaged.is_dir() else here.parent.parent / "config" / "campaigns"
+
+
+def curl(url: str, visitor_id: str | None = None) -> str:
+    """The line that asks for a decision."""
+    who = "" if visitor_id is None else f', "visitorId": "{visitor_id}"'
+    body = f'{{"releaseId": "2025.10.1"{who}}}'
+    return f"curl -s {url}/api/experience/decide -H 'Content-Type: application/json' -d '{body}'"
+
+
+async def _demo_key(store: DecisionStore, config: Config) -> str:
+    salt = await store.salt_in_force()
+    return anonymous_key("visitor", VISITOR, environment=config.decisions.environment, salt=salt)
+
+
+def _state(last_seen_at: datetime) -> bytes:
+    return msgspec.json.encode(
+        VisitorState(
+            first_seen_at=last_seen_at - _AWAY,
+            last_seen_at=last_seen_at,
+            visits=Visits(total=7),
+            version=1,
+        )
+    )

@@ -32,7 +32,7 @@ from pulsekeeper.house import House
 from pulsekeeper.postgres import migrator
 from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.scalars import Secret
-from pulsekeeper.service import GraceExceeded, run_service
+from pulsekeeper.service import INTERRUPTED, GraceExceeded, Interrupted, run_service
 from pulsekeeper.web.identity import Scope
 from pulsekeeper.web.listening import CannotListen, Listening
 from pulsekeeper.web.tree import Node, Tree
@@ -41,7 +41,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 _FAILED, _MISUSED = 1, 2
-_EXPECTED = (errors.PulsekeeperError, CannotListen, BudgetSpent, GraceExceeded, httpx.HTTPError)
+_EXPECTED = (errors.PulsekeeperError, BudgetSpent, GraceExceeded, httpx.HTTPError)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,6 +75,10 @@ def main() -> NoReturn:
         _die(str(error), _MISUSED)
     except errors.Invalid as error:
         _die("\n".join([error.detail, *(f"  {fault.pointer}: {fault.detail}" for fault in error.faults)]), _FAILED)
+    except CannotListen as error:
+        _die(str(error), _FAILED)
+    except Interrupted as error:
+        _die(str(error), INTERRUPTED)
     except _EXPECTED as error:
         cause = f": {error.__cause__}" if error.__cause__ else ""
         _die(f"{error}{cause}", _FAILED)
@@ -231,7 +235,10 @@ def create_key(loaded: Loaded[Config], scope: str, name: str) -> None:
 @configured
 def list_keys(loaded: Loaded[Config]) -> None:
     """List all keys; the keys themselves are not known."""
-    for key in _with_database(loaded, lambda database: desk.list_keys(KeyStore(database))):
+    known = _with_database(loaded, lambda database: desk.list_keys(KeyStore(database)))
+    if not known:
+        click.echo("There are no keys but auth.admin_key.", err=True)
+    for key in known:
         state = f"revoked {key.revoked_at}" if key.revoked_at else f"last used {key.last_used_at or 'never'}"
         click.echo(f"{key.id}  {key.scope:8} {state:40} {key.name}")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from pulsekeeper.config import Config
+from pulsekeeper.decisions.campaigns import Release
 from pulsekeeper.decisions.catalogue import definition, read_folder
 from pulsekeeper.decisions.model import VisitorState, Visits
 from pulsekeeper.decisions.people import anonymous_key
@@ -13,12 +14,14 @@ from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.house import House
 
 VISITOR = "demo-visitor-last-seen-40-days-ago"
+RELEASE = "2025.10.1"
 _AWAY = timedelta(days=40)
 
 
 async def furnish_demo(house: House, now: datetime) -> None:
-    """Apply the sample campaigns, and send the demo visitor back to where they were 40 days ago."""
+    """Register a release, apply the sample campaigns, and send the demo visitor back to where they were 40 days ago."""
     store = DecisionStore(house.database)
+    await store.save_release(Release(id=RELEASE, released_at=now - timedelta(days=7)))
     campaigns = read_folder(sample_campaigns())
     await store.save_campaigns({campaign.id: definition(campaign) for campaign in campaigns}, now)
     await store.put_visitor(await _demo_key(store, house.config), now - _AWAY, _state(now - _AWAY))
@@ -34,7 +37,7 @@ def sample_campaigns() -> Path:
 def curl(url: str, visitor_id: str | None = None) -> str:
     """The line that asks for a decision."""
     who = "" if visitor_id is None else f', "visitorId": "{visitor_id}"'
-    body = f'{{"releaseId": "2025.10.1"{who}}}'
+    body = f'{{"releaseId": "{RELEASE}"{who}}}'
     return f"curl -s {url}/api/experience/decide -H 'Content-Type: application/json' -d '{body}'"
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Self
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_WHOLE = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000}
 _SHORT = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _ISO = re.compile(
     r"P(?:(?P<w>\d+)W)?(?:(?P<d>\d+)D)?(?:T(?=\d)(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?"
@@ -27,16 +28,12 @@ class Duration(timedelta):
             raise ValueError("expected a duration of at most 36525 days")
         return cls(seconds=seconds)
 
-    @property
-    def seconds_float(self) -> float:
-        """The length in seconds, as Trio's deadlines want it."""
-        return self.total_seconds()
-
     def __str__(self) -> str:
-        for unit, size in (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0)):
-            if self.total_seconds() >= size and self.total_seconds() % size == 0:
-                return f"{self.total_seconds() / size:g}{unit}"
-        return f"{self.total_seconds() * 1000:g}ms"
+        microseconds = self // timedelta(microseconds=1)
+        for unit, size in _WHOLE.items():
+            if microseconds >= size and microseconds % size == 0:
+                return f"{microseconds // size}{unit}"
+        return f"{microseconds / 1000:.3f}".rstrip("0").rstrip(".") + "ms"
 
 
 class Secret:

@@ -6,13 +6,15 @@ from signal import SIGINT, SIGTERM
 
 import structlog
 import trio
+from outcome import acapture
 
 from pulsekeeper.config import Config
 from pulsekeeper.house import House, open_house
 
 _log = structlog.get_logger(__name__)
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
+"""The exit code of a process that was not given the time to end in order."""
 _LAST_RESORT = 2.0
 """Seconds that cancelling everything may take after a second signal; then the process is gone, whatever it did."""
 
@@ -21,39 +23,53 @@ class GraceExceeded(Exception):
     """The service did not end in order within `shutdown.grace`, and was cut short."""
 
 
+class Interrupted(Exception):
+    """A second signal came while the service was stopping, and cut it short."""
+
+
 async def run_service(config: Config, when_ready: Callable[[House], Awaitable[None]]) -> None:
     """Run until SIGTERM or SIGINT, then stop in order within `shutdown.grace`; a second signal ends it at once.
 
-    Raises `GraceExceeded`, and whatever `open_house` raises. `when_ready` is called once, when requests can be served.
+    Raises `GraceExceeded`, `Interrupted`, and whatever `open_house` raises. `when_ready` is called once, when requests
+    can be served.
     """
-    stop = trio.Event()
-    everything = trio.CancelScope()
+    serving, anything = trio.CancelScope(), trio.CancelScope()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_heed_signals, stop, everything)
-        with everything:
-            async with open_house(config) as house:
-                nursery.start_soon(_announce, house, when_ready)
-                await stop.wait()
-                _log.info("stopping")
-                everything.deadline = trio.current_time() + config.shutdown.grace.total_seconds()
+        nursery.start_soon(_heed_signals, serving, anything)
+        ended = await acapture(_run_house, config, when_ready, serving, anything)
         nursery.cancel_scope.cancel()
-    if everything.cancelled_caught:
-        raise GraceExceeded(f"the service did not end within {config.shutdown.grace}")
-    _log.info("stopped")
+    ended.unwrap()  # only here, where no nursery puts an error into a group
 
 
-async def _announce(house: House, when_ready: Callable[[House], Awaitable[None]]) -> None:
-    await house.checklist.wait()
-    await when_ready(house)
+async def _run_house(
+    config: Config,
+    when_ready: Callable[[House], Awaitable[None]],
+    serving: trio.CancelScope,
+    anything: trio.CancelScope,
+) -> None:
+    with anything:
+        with trio.CancelScope() as stopping:
+            async with open_house(config) as house:
+                with serving:
+                    await house.checklist.wait()
+                    await when_ready(house)
+                    await trio.sleep_forever()
+                _log.info("stopping")
+                stopping.deadline = trio.current_time() + config.shutdown.grace.total_seconds()
+        if stopping.cancelled_caught:
+            raise GraceExceeded(f"the service did not end within {config.shutdown.grace}")
+        _log.info("stopped")
+        return
+    raise Interrupted("interrupted before the service had stopped in order")
 
 
-async def _heed_signals(stop: trio.Event, everything: trio.CancelScope) -> None:
+async def _heed_signals(serving: trio.CancelScope, anything: trio.CancelScope) -> None:
+    """The first signal ends serving, the second one everything."""
     with trio.open_signal_receiver(SIGINT, SIGTERM) as signals:
         async for _ in signals:
-            if stop.is_set():
+            if serving.cancel_called:
                 break
-            stop.set()
-        everything.cancel()
-        with trio.CancelScope(shield=True):
-            await trio.sleep(_LAST_RESORT)
-            os._exit(_INTERRUPTED)
+            serving.cancel()
+        anything.cancel()
+        await trio.sleep(_LAST_RESORT)
+        os._exit(INTERRUPTED)

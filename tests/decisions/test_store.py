@@ -4,6 +4,7 @@ from uuid import uuid4
 import pytest
 import trio
 
+from pulsekeeper import errors
 from pulsekeeper.decisions.campaigns import Release
 from pulsekeeper.decisions.catalogue import definition
 from pulsekeeper.decisions.records import LogRow, Stored, Write
@@ -149,3 +150,17 @@ async def test_a_visitor_who_is_put_there_has_one_version_in_row_and_state(store
         await store.put_visitor("ann", NOW, b'{"version": 1}')
 
     assert await store.recall(["ann"]) == {"ann": Stored(2, b'{"version": 2}')}
+
+
+async def test_a_decision_is_found_in_the_log_as_it_was_answered(store: DecisionStore) -> None:
+    written = write("ann", 0)
+    await commit(store, written)
+
+    logged = await store.decision(written.log[0].decision_id)
+
+    assert (logged.person_key, logged.decided_at, bytes(logged.reply)) == ("ann", NOW, b'{"a": 1}')
+
+
+async def test_a_decision_that_was_never_made_is_not_found(store: DecisionStore) -> None:
+    with pytest.raises(errors.NotFound):
+        await store.decision(uuid4())

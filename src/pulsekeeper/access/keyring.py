@@ -47,8 +47,8 @@ class Keyring:
 
     def __init__(self, settings: Settings, keys: Keys, clock: Clock) -> None:
         self._admin = hash_of(settings.admin_key.reveal()) if settings.admin_key else None
-        self._remember = settings.remember.seconds_float
-        self._grace = settings.outage_grace.seconds_float
+        self._remember = settings.remember.total_seconds()
+        self._grace = settings.outage_grace.total_seconds()
         self._room = settings.remembered
         self._keys = keys
         self._clock = clock

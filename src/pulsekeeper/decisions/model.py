@@ -137,12 +137,11 @@ class DecideRequest(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ReleaseStatus(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Where the person stands with the latest release."""
+    """Where the person stands with the latest release that is out, if there is one."""
 
     latest_release_id: str | None
-    """The newest one that is out; `None` when there is none."""
     already_seen: bool
-    """Whether its announcement, or a newer one's, is behind this person. False when there is no release."""
+    """Whether its announcement, or a newer one's, is behind this person. False without a release."""
 
 
 class Decision(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -184,10 +183,9 @@ class SimulateRequest(Struct, frozen=True, kw_only=True, rename="camel", forbid_
     now: Instant | None = None
     """The moment at which it would be asked; `null` is the present."""
     person: Annotated[str, Meta(min_length=1, max_length=512, examples=["user:u-1"])] = "visitor:simulated"
-    """A person key: `user:…`, `visitor:…` or `ip:…`."""
+    """A person key: `user:…`, `visitor:…` or `ip:…`. The next two are what its verified token would say."""
     authenticated: bool = False
     roles: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
-    """The roles that the person's verified token would have."""
     state: VisitorState | None = None
     campaigns: Annotated[tuple[Campaign, ...], Meta(max_length=500)] | None = None
     releases: Annotated[tuple[Release, ...], Meta(max_length=5000)] | None = None

@@ -3,6 +3,7 @@
 from pulsekeeper.decisions.model import DecideReply, DecideRequest, SimulateReply, SimulateRequest
 from pulsekeeper.web.endpoints import Answer, Endpoint
 from pulsekeeper.web.identity import Scope
+from pulsekeeper.web.problems import RateLimited
 from pulsekeeper.web.wire import Handler
 
 _TAG = "decisions"
@@ -61,6 +62,7 @@ def decide(handler: Handler) -> Endpoint:
         body=DecideRequest,
         body_example=_REQUEST,
         answers={200: Answer(description="What to show.", type=DecideReply, example=_REPLY, headers=_LIMITS)},
+        errors=(RateLimited,),
         public=True,
         max_body=16 * _KIBIBYTE,
     )

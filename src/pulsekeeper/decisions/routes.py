@@ -80,7 +80,7 @@ class DecisionRoutes:
 
     async def simulate(self, request: Request) -> Reply:
         """Works with what is in the request alone, where all of it is: then no database is needed."""
-        question = decode(request, SimulateRequest)
+        question = decode(request, SimulateRequest, unknown="ignore")  # a page's request, as `decide` would take it
         state = await self._stored_state(question.person) if question.state is None else None
         return json_reply(simulate(question, await self._book(question), state, self._clock()))
 

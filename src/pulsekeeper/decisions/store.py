@@ -11,6 +11,7 @@ from pulsekeeper.decisions.campaigns import Campaign, Release
 from pulsekeeper.decisions.records import Committed, Stored, Write
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
+from pulsekeeper.postgres.driver import Row
 
 _Q = queries.load("pulsekeeper.decisions")
 
@@ -114,7 +115,7 @@ class DecisionStore:
         rows = await self._database.fetch(_Q.decision, decision_id=decision_id)
         if not rows:
             raise errors.NotFound(f"there is no decision {decision_id} in the log")
-        return msgspec.convert(rows[0], Logged, from_attributes=True)
+        return _logged(rows[0])
 
     async def save_campaigns(self, definitions: Mapping[str, bytes], now: datetime) -> Saved:
         """Add campaigns, and replace those that differ from what is saved. In force once committed."""
@@ -135,3 +136,16 @@ class DecisionStore:
                 _Q.save_release, id=release.id, released_at=release.released_at, notes_url=release.notes_url
             )
             await transaction.execute(_Q.announce_revision, revision=str(revision))
+
+
+def _logged(row: Row) -> Logged:
+    return Logged(
+        decision_id=row["decision_id"],
+        decided_at=row["decided_at"],
+        person_key=row["person_key"],
+        rule_book=row["rule_book"],
+        request=msgspec.Raw(row["request"]),
+        state_before=None if row["state_before"] is None else msgspec.Raw(row["state_before"]),
+        reply=msgspec.Raw(row["reply"]),
+        reasons=msgspec.json.decode(row["reasons"], type=dict[str, str]),
+    )

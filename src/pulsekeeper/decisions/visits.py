@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pulsekeeper.decisions import expressions, offers
-from pulsekeeper.decisions.calendar import Bounds, Period, bounds, iso_week, local_day, zone_of
+from pulsekeeper.decisions.calendar import Bounds, Period, bounds, zone_of
+from pulsekeeper.decisions.counters import counted
 from pulsekeeper.decisions.entries import Entry
 from pulsekeeper.decisions.model import Attribute, CampaignState, DecideRequest, Policy, VisitorState, Visits
 from pulsekeeper.decisions.people import Person
@@ -136,7 +137,7 @@ def begin(terms: Terms, person: Person, before: VisitorState | None, request: De
         away=away,
         is_new=is_new,
         periods={},
-        visits=_counted(before, now, zone, is_new=is_new),
+        visits=counted(before, now, zone, is_new=is_new),
     )
 
 
@@ -181,25 +182,3 @@ def _away(before: VisitorState, request: DecideRequest, now: datetime) -> timede
     if request.last_client_action_at is not None:
         seen = max(seen, request.last_client_action_at)
     return max(now - seen, timedelta())
-
-
-def _counted(before: VisitorState | None, now: datetime, zone: tzinfo, *, is_new: bool) -> Visits:
-    today = local_day(now, zone)
-    day, week = today.isoformat(), iso_week(today)
-    if before is None:
-        return Visits(today=1, this_week=1, total=1, day=day, week=week)
-    old = before.visits
-    if not (old.day and old.week):
-        old = _dated(old, before.last_seen_at, zone)
-    return Visits(
-        today=(old.today if old.day == day else 0) + is_new,
-        this_week=(old.this_week if old.week == week else 0) + is_new,
-        total=old.total + is_new,
-        day=day,
-        week=week,
-    )
-
-
-def _dated(visits: Visits, last_seen_at: datetime, zone: tzinfo) -> Visits:
-    day = local_day(last_seen_at, zone)
-    return replace(visits, day=visits.day or day.isoformat(), week=visits.week or iso_week(day))

@@ -24,10 +24,10 @@ class Database(Statements):
 
     def __init__(self, bridge: Bridge, background: trio.Nursery, url: str, settings: Settings) -> None:
         self._background = background
-        self._exit_limit = settings.exit_timeout.seconds_float
-        self._listen_check = settings.listen_check.seconds_float
-        self._statement_limit = settings.statement_timeout.seconds_float
-        self._connect = partial(bridge.connect, url, settings.connect_timeout.seconds_float)
+        self._exit_limit = settings.exit_timeout.total_seconds()
+        self._listen_check = settings.listen_check.total_seconds()
+        self._statement_limit = settings.statement_timeout.total_seconds()
+        self._connect = partial(bridge.connect, url, settings.connect_timeout.total_seconds())
         self._pool = Pool(partial(self._connect, self._statement_limit), background, settings)
 
     def _session(self) -> AbstractAsyncContextManager[Session]:

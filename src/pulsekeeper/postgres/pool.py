@@ -39,9 +39,9 @@ class Pool:
         self._connect = connect
         self._background = background
         self._size = settings.pool_size
-        self._acquire_limit = settings.acquire_timeout.seconds_float
-        self._idle_limit = settings.idle_timeout.seconds_float
-        self._mend_limit = settings.exit_timeout.seconds_float
+        self._acquire_limit = settings.acquire_timeout.total_seconds()
+        self._idle_limit = settings.idle_timeout.total_seconds()
+        self._mend_limit = settings.exit_timeout.total_seconds()
         self._free = trio.Semaphore(self._size, max_value=self._size)
         self._idle: deque[Session] = deque()  # the right end was used last, and is used next
         self._closing = False

@@ -8,14 +8,16 @@ from pulsekeeper.web.problems import UnsupportedMediaType
 from pulsekeeper.web.wire import Request
 
 T = TypeVar("T")
+Unknown = Literal["refuse", "ignore"]
+"""What becomes of members that nobody knows; a Struct that forbids them has the last word about its own."""
 
 
-def decode(request: Request, to: type[T]) -> T:
-    """The body of a request by an operator or another service: `application/json`, and unknown keys are refused.
+def decode(request: Request, to: type[T], unknown: Unknown = "refuse") -> T:
+    """The body of a request by an operator or another service: `application/json`, as a rule without unknown keys.
 
     Raises `UnsupportedMediaType`, or `Invalid` with all faults. Of a key that is given twice the last one counts.
     """
-    return _decode(request, to, media_types=("application/json",), unknown="refuse")
+    return _decode(request, to, media_types=("application/json",), unknown=unknown)
 
 
 def decode_public(request: Request, to: type[T]) -> T:
@@ -27,7 +29,7 @@ def decode_public(request: Request, to: type[T]) -> T:
     return _decode(request, to, media_types=("application/json", "text/plain"), unknown="ignore")
 
 
-def _decode(request: Request, to: type[T], media_types: tuple[str, ...], unknown: Literal["refuse", "ignore"]) -> T:
+def _decode(request: Request, to: type[T], media_types: tuple[str, ...], unknown: Unknown) -> T:
     _check_media_type(request, media_types)
     if not request.body.strip():
         raise Invalid("The body is empty; a JSON document was expected.")

@@ -3,8 +3,8 @@
 -- Keys of operators. A key is shown once; what is kept is the hash of its secret part.
 create table api_keys (
     id           text primary key,
-    scope        text not null,
-    hash         bytea not null,
+    scope        text not null check (scope in ('admin', 'worker', 'metrics')),
+    hash         bytea not null check (octet_length(hash) = 32),
     name         text not null,
     created_at   timestamptz not null,
     last_used_at timestamptz,

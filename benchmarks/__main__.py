@@ -1,0 +1,90 @@
+"""`python -m benchmarks`: measures what it is asked for, prints the tables, and leaves nothing behind."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from signal import SIGINT, SIGTERM
+
+import click
+import trio
+
+from benchmarks import actors, decisions, report, rules, servers
+from benchmarks.measuring import Experiment, Plan, Stage, Table, run
+
+SUITES: Mapping[str, Sequence[Stage]] = {
+    "actors": (actors.open_stage,),
+    "decisions": (rules.open_stage, decisions.open_stage),
+}
+_ALL = "all"
+_INTERRUPTED = 130
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("suite", type=click.Choice([*SUITES, _ALL]), default=_ALL)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="For each case and round.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="The median of them counts.")
+@click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Where to save everything.")
+def main(suite: str, seconds: float, rounds: int, file: Path | None) -> None:
+    """Measure SUITE, on real processes and a real database that are started for it and ended with it."""
+    stages = [stage for name, stages in SUITES.items() if suite in {name, _ALL} for stage in stages]
+    reasons: list[str] = []
+    try:
+        trio.run(_until_signalled, stages, Plan(seconds=seconds, rounds=rounds), file)
+    except* (servers.ServerFailed, OSError, trio.TooSlowError) as failures:
+        reasons = list(_sentences(failures))
+    if reasons:
+        raise click.ClickException("\n".join(reasons))
+
+
+async def _until_signalled(stages: Sequence[Stage], plan: Plan, file: Path | None) -> None:
+    """Whatever was started is ended in order, also after Ctrl-C or SIGTERM."""
+    with trio.CancelScope() as everything:
+        trio.lowlevel.spawn_system_task(_heed_signals, everything)
+        await _report(stages, plan, file)
+    if everything.cancelled_caught:
+        sys.exit(_INTERRUPTED)
+
+
+async def _heed_signals(everything: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(SIGINT, SIGTERM) as signals:
+        async for _ in signals:
+            everything.cancel()
+
+
+async def _report(stages: Sequence[Stage], plan: Plan, file: Path | None) -> None:
+    facts = report.describe_machine() | {"command": report.command_line()}
+    report.show_facts(facts)
+    tables: list[Table] = []
+    for open_stage in stages:
+        async with open_stage() as opened:
+            report.show_facts(opened.facts)
+            facts |= opened.facts
+            tables += [await _measure(experiment, plan) for experiment in opened.experiments]
+    if file is not None:
+        report.save(report.Report(command=report.command_line(), plan=plan, facts=facts, tables=tables), file)
+
+
+async def _measure(experiment: Experiment, plan: Plan) -> Table:
+    steps = len(experiment.cases) * (plan.rounds + 1)
+    with report.progress(experiment.title, steps) as say:
+        table = await run(experiment, plan, say)
+    report.show_table(table)
+    return table
+
+
+def _sentences(failures: BaseExceptionGroup[BaseException]) -> Iterator[str]:
+    for failure in failures.exceptions:
+        if isinstance(failure, BaseExceptionGroup):
+            yield from _sentences(failure)
+        else:
+            yield f"{type(failure).__name__}: {failure}"
+
+
+if __name__ == "__main__":
+    main()

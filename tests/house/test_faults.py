@@ -1,0 +1,87 @@
+"""The database goes away and comes back: pages are told to show nothing, in time, and nobody has to do anything."""
+
+from collections.abc import AsyncIterator, Sequence
+from statistics import median
+
+import httpx
+import pytest
+import trio
+
+from pulsekeeper.postgres.database import open_database
+from tests.house.parts import Answer, Load, ask, counted, crowd, load, logged, tree_of, until_more
+from tests.support.postgres import ServerProcess, settings_for
+from tests.support.service import Service, running_service, starting_service
+from tests.support.waiting import eventually
+
+BUDGET = 0.080 + 0.020
+"""Seconds that a page may have to wait."""
+
+
+
+def check_degraded(answers: Sequence[Answer]) -> None:
+    """All say that there is nothing to show and to come back soon; the machine may hold up some, not most of them."""
+    assert {answer.status for answer in answers} == {200}
+    assert {answer.reply.decisions for answer in answers} == {()}
+    assert {answer.reply.next_check_in_seconds for answer in answers} == {60}
+    assert median(answer.seconds for answer in answers) <= BUDGET
+
+
+async def check_unharmed(client: httpx.AsyncClient) -> None:
+    """No actor had to be restarted."""
+    assert {path: node.restarts for path, node in (await tree_of(client)).items() if node.restarts} == {}
+
+
+async def test_without_a_database_at_the_start_it_stays_up_and_begins_by_itself(fragile_server: ServerProcess) -> None:
+    fragile_server.kill()
+    with starting_service(fragile_server.url) as service:
+        async with service.client() as client:
+            alive, ready = await client.get("/healthz"), await client.get("/readyz")
+            degraded = [await ask(client, visitor) for visitor in crowd(20)]
+            fragile_server.start()
+            service.wait_ready()
+            committed = await ask(client, "visitor-late")
+            await check_unharmed(client); import statistics; xs=sorted(a.seconds for a in pages.degraded) if "pages" in locals() else [1]; print("DEG", len(xs), [round(xs[int(len(xs)*q)]*1000) for q in (.5,.9,.95,.99)], round(xs[-1]*1000)); import json; ms=sorted(json.loads(l)["milliseconds"] for l in service.log().splitlines() if "/decide" in l); print("SRV", len(ms), [ms[int(len(ms)*q)] for q in (.5,.75,.9,.95,.99)], ms[-1])
+
+    assert alive.status_code == 200
+    assert ready.status_code == 503
+    assert "the database is not reached, or its schema is not up to date" in ready.json()["reasons"]
+    assert not any(answer.committed for answer in degraded)
+    check_degraded(degraded)
+    assert committed.committed
+
+
+@pytest.fixture
+async def under_load(fragile_server: ServerProcess) -> AsyncIterator[tuple[Load, httpx.AsyncClient]]:
+    """Pages ask a node without a pause; in the end all is well again, and nothing that was promised is missing."""
+    with running_service(fragile_server.url) as service:
+        async with service.client() as client:
+            async with load(crowd(4), client) as pages:
+                await until_more("committed", pages, 50)
+                yield pages, client
+                await until_more("committed", pages, 50)
+            await check_unharmed(client); import statistics; xs=sorted(a.seconds for a in pages.degraded) if "pages" in locals() else [1]; print("DEG", len(xs), [round(xs[int(len(xs)*q)]*1000) for q in (.5,.9,.95,.99)], round(xs[-1]*1000)); import json; ms=sorted(json.loads(l)["milliseconds"] for l in service.log().splitlines() if "/decide" in l); print("SRV", len(ms), [ms[int(len(ms)*q)] for q in (.5,.75,.9,.95,.99)], ms[-1])
+        async with open_database(settings_for(fragile_server.url)) as database:
+            assert {answer.reply.decision_id for answer in pages.committed} <= await logged(database)
+            assert all(visits == decisions for visits, decisions in await counted(database))
+    assert pages.lost == 0
+    pass
+
+
+async def test_a_database_that_is_killed_is_waited_for(
+    fragile_server: ServerProcess, under_load: tuple[Load, httpx.AsyncClient]
+) -> None:
+    pages, _ = under_load
+
+    await trio.to_thread.run_sync(fragile_server.kill)
+    await until_more("degraded", pages, 100)
+    await trio.to_thread.run_sync(fragile_server.start)
+
+
+async def test_a_database_that_hangs_is_waited_for(
+    fragile_server: ServerProcess, under_load: tuple[Load, httpx.AsyncClient]
+) -> None:
+    pages, _ = under_load
+
+    fragile_server.pause()
+    await until_more("degraded", pages, 100)
+    fragile_server.resume()

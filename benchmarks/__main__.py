@@ -29,13 +29,14 @@ _INTERRUPTED = 130
     help="For each case and round.",
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="The median of them counts.")
+@click.option("--visitors", type=click.IntRange(min=1), default=1000, show_default=True, help="Known before it begins.")
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Where to save everything.")
-def main(suite: str, seconds: float, rounds: int, file: Path | None) -> None:
+def main(suite: str, seconds: float, rounds: int, visitors: int, file: Path | None) -> None:
     """Measure SUITE, on real processes and a real database that are started for it and ended with it."""
     stages = [stage for name, stages in SUITES.items() if suite in {name, _ALL} for stage in stages]
     reasons: list[str] = []
     try:
-        trio.run(_until_signalled, stages, Plan(seconds=seconds, rounds=rounds), file)
+        trio.run(_until_signalled, stages, Plan(seconds=seconds, rounds=rounds, visitors=visitors), file)
     except* (servers.ServerFailed, OSError, trio.TooSlowError) as failures:
         reasons = list(_sentences(failures))
     if reasons:
@@ -62,7 +63,7 @@ async def _report(stages: Sequence[Stage], plan: Plan, file: Path | None) -> Non
     report.show_facts(facts)
     tables: list[Table] = []
     for open_stage in stages:
-        async with open_stage() as opened:
+        async with open_stage(plan) as opened:
             report.show_facts(opened.facts)
             facts |= opened.facts
             tables += [await _measure(experiment, plan) for experiment in opened.experiments]

@@ -6,12 +6,13 @@ from functools import partial
 
 import trio
 
-from benchmarks.measuring import Case, Column, Experiment, Opened, Sample, repeat
+from benchmarks.measuring import Case, Column, Experiment, Opened, Plan, Sample, repeat
 from pulsekeeper.actors.child import ChildSpec
 from pulsekeeper.actors.inbox import Inbox
 from pulsekeeper.actors.mailbox import Mailbox, Ref
 from pulsekeeper.actors.question import Question
-from pulsekeeper.actors.supervisor import Supervisor, open_tree
+from pulsekeeper.actors.supervisor import Supervisor
+from pulsekeeper.actors.tree import open_tree
 
 _ROOM = 1024
 _AT_ONCE = 256
@@ -85,7 +86,7 @@ class Bare:
 
 
 @asynccontextmanager
-async def open_stage() -> AsyncIterator[Opened]:
+async def open_stage(_plan: Plan) -> AsyncIterator[Opened]:
     """A tree with the two actors, and the bare tasks beside it."""
     echoes: Mailbox[Echo] = Mailbox("echoer", _ROOM)
     told: Mailbox[int | trio.Event] = Mailbox("sink", _ROOM)

@@ -1,7 +1,7 @@
 """What a page waits for: decisions over HTTP, each committed to the disk before it is answered."""
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,10 @@ from random import Random
 import msgspec
 
 from benchmarks import examples, servers
-from benchmarks.loader import Address, closed_loop
-from benchmarks.measuring import Case, Column, Experiment, Opened, Sample
+from benchmarks.loader import closed_loop
+from benchmarks.measuring import Case, Column, Experiment, Opened, Plan, Sample
 
 _CAMPAIGNS = 20
-_KNOWN = 1000
 _CONNECTIONS = (1, 32, 128)
 _PER_MINUTE = 1_000_000_000
 """The rate limits must not be what is measured."""
@@ -33,13 +32,14 @@ _COLUMNS = (
     Column(name="degraded", title="degraded %", factor=100, digits=2),
     Column(name="errors", title="errors"),
     Column(name="of_limit", title="of the limit", digits=2),
+    Column(name="server_cpu", title="server CPU ms", factor=1e3, digits=2),
     Column(name="loader", title="loader, cores", digits=2),
 )
 
 
 @asynccontextmanager
-async def open_stage() -> AsyncIterator[Opened]:
-    """One node before one PostgreSQL, with campaigns in force and a thousand visitors who have been there before."""
+async def open_stage(plan: Plan) -> AsyncIterator[Opened]:
+    """One node before one PostgreSQL, with campaigns in force and visitors who have been there before."""
     with servers.temporary_folder() as folder:
         async with servers.postgres(Path(folder)) as (url, facts):
             node = servers.Node(
@@ -50,66 +50,59 @@ async def open_stage() -> AsyncIterator[Opened]:
                     "decisions": {"calls_per_minute": _PER_MINUTE},
                 },
             )
-            async with node.serving() as address:
+            async with node.serving() as server:
                 await node.apply(examples.campaigns(_CAMPAIGNS))
-                await _introduce(address)
+                known = [_request(f"regular-{number:08}") for number in range(plan.visitors)]
+                await _introduce(server, known)
                 yield Opened(
-                    experiments=[_experiment(address)],
+                    experiments=[_experiment(server, known)],
                     facts=facts | {"settings": f"defaults, but decisions.calls_per_minute = {_PER_MINUTE}"},
                 )
 
 
-def _experiment(address: Address) -> Experiment:
+def _experiment(server: servers.Process, known: Sequence[bytes]) -> Experiment:
     return Experiment(
         title="decisions over HTTP",
         about=(
             f"One node with {_CAMPAIGNS} campaigns, loader and PostgreSQL on the same machine; every decision is "
-            f"committed before it is answered, but for the degraded. Known visitors are {_KNOWN}, drawn at random; "
-            "an unknown one comes once. Closed loop. The limit is /healthz at as many connections: HTTP alone."
+            f"committed before it is answered, but for the degraded. Known visitors are {len(known)}, drawn at random; "
+            "an unknown one comes once. Closed loop. The limit is /healthz at as many connections: HTTP alone. "
+            "`server CPU` is per request and counts the node only; it tells most where others use the machine too."
         ),
         labels=("what", "connections"),
         columns=_COLUMNS,
-        cases=list(_cases(address)),
+        cases=list(_cases(server, known)),
     )
 
 
-def _cases(address: Address) -> Iterator[Case]:
-    known, unknown = _known_visitors(), _unknown_visitors()
+def _cases(server: servers.Process, known: Sequence[bytes]) -> Iterator[Case]:
+    strangers = (_request(f"stranger-{number:08}") for number in itertools.count())
     for connections in _CONNECTIONS:
-        load = partial(closed_loop, address, connections=connections)
-        healthz = Case(
-            labels=("/healthz", str(connections)), measure=partial(_measure, load, itertools.repeat(_HEALTHZ))
-        )
-        yield healthz
-        for who, requests in (("known visitors", known), ("unknown visitors", unknown)):
-            yield Case(labels=(who, str(connections)), measure=partial(_measure, load, requests), limit=healthz.labels)
+        measure = partial(_measure, server, connections)
+        labels = ("/healthz", str(connections))
+        yield Case(labels=labels, measure=partial(measure, itertools.repeat(_HEALTHZ)))
+        for who, requests in (("known visitors", _at_random(known)), ("unknown visitors", strangers)):
+            yield Case(labels=(who, str(connections)), measure=partial(measure, requests), limit=labels)
 
 
-async def _measure(load: Callable[..., Awaitable[Sample]], requests: Iterator[bytes], seconds: float) -> Sample:
-    return await load(requests=requests, seconds=seconds)
+async def _measure(server: servers.Process, connections: int, requests: Iterator[bytes], seconds: float) -> Sample:
+    used_before = server.cpu()
+    sample = await closed_loop(server.address, requests, connections=connections, seconds=seconds)
+    used = (server.cpu() - used_before) / sample.calls
+    return msgspec.structs.replace(sample, extra={**sample.extra, "server_cpu": used})
 
 
-async def _introduce(address: Address) -> None:
+async def _introduce(server: servers.Process, known: Sequence[bytes]) -> None:
     """Let every known visitor come once."""
-    everybody = iter([_request(_known(number)) for number in range(_KNOWN)])
-    met = await closed_loop(address, everybody, connections=8, seconds=_MEETING)
-    if met.calls < _KNOWN or met.extra["errors"]:
-        raise servers.ServerFailed(f"only {met.calls} of {_KNOWN} visitors could be introduced: {met.extra}")
+    met = await closed_loop(server.address, iter(known), connections=8, seconds=_MEETING)
+    if met.calls < len(known) or met.extra["errors"]:
+        raise servers.ServerFailed(f"only {met.calls} of {len(known)} visitors could be introduced: {met.extra}")
 
 
-def _known_visitors() -> Iterator[bytes]:
-    choice = Random(1).choice  # noqa: S311  # the same visitors in every run
-    requests = [_request(_known(number)) for number in range(_KNOWN)]
+def _at_random(requests: Sequence[bytes]) -> Iterator[bytes]:
+    choice = Random(1).choice  # noqa: S311  # the same order in every run
     while True:
         yield choice(requests)
-
-
-def _unknown_visitors() -> Iterator[bytes]:
-    return (_request(f"stranger-{number:08}") for number in itertools.count())
-
-
-def _known(number: int) -> str:
-    return f"regular-{number:08}"
 
 
 def _request(visitor_id: str) -> bytes:

@@ -19,6 +19,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     seconds: float
     """How long each case is measured in each round."""
     rounds: int
+    visitors: int
+    """How many people the server knows before anything is measured."""
 
     @property
     def warm_up(self) -> float:
@@ -86,7 +88,7 @@ class Opened(Struct, frozen=True, kw_only=True):
     """What a reader has to know of these parts: versions, settings that differ from the defaults."""
 
 
-Stage = Callable[[], AbstractAsyncContextManager[Opened]]
+Stage = Callable[[Plan], AbstractAsyncContextManager[Opened]]
 """Starts what its experiments need, and ends all of it, whatever happens."""
 
 

@@ -40,6 +40,7 @@ def describe_machine() -> dict[str, str]:
         "machine": f"{_cpu()}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {platform.platform()}",
         "versions": f"pulsekeeper {__version__}, Python {platform.python_version()}, {libraries}",
         "commit": _commit(),
+        "load before": f"{os.getloadavg()[0]:.2f} processes that want to run, in the last minute",
     }
 
 

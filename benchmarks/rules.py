@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from benchmarks import examples
-from benchmarks.measuring import Case, Column, Experiment, Opened, Sample, repeat
+from benchmarks.measuring import Case, Column, Experiment, Opened, Plan, Sample, repeat
 from pulsekeeper.decisions.book import RuleBook, compile_book
 from pulsekeeper.decisions.model import Settings, VisitorState
 from pulsekeeper.decisions.people import Person, anonymous_key
@@ -26,7 +26,7 @@ _PERSON = Person(
 
 
 @asynccontextmanager
-async def open_stage() -> AsyncIterator[Opened]:
+async def open_stage(_plan: Plan) -> AsyncIterator[Opened]:
     """Needs nothing."""
     yield Opened(
         experiments=[

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import trio
+from msgspec import Struct
 
 from benchmarks.loader import Address
 from pulsekeeper.decisions.campaigns import Campaign
@@ -26,12 +27,25 @@ Sections = Mapping[str, Mapping[str, str | int]]
 
 _PULSEKEEPER = (sys.executable, "-m", "pulsekeeper")
 _READY = "Pulsekeeper is ready on http://"
+_LAST_WORDS = 2000
 _STARTING = 60.0
 _STOPPING = 15.0
 
 
 class ServerFailed(Exception):
     """A process did not start. The message has its last words."""
+
+
+class Process(Struct, frozen=True):
+    """A running server."""
+
+    address: Address
+    pid: int
+
+    def cpu(self) -> float:
+        """Seconds of a core that it has used so far, in steps of a hundredth. The database's processes do not count."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Node:
@@ -62,14 +76,21 @@ class Node:
             raise ServerFailed(done.stderr.decode(errors="replace"))
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[Address]:
-        """The running server. It is stopped in any case: politely, and after a while by force."""
+    async def serving(self) -> AsyncIterator[Process]:
+        """The running server. It is stopped in any case: politely, and after a while by force.
+
+        Raises `ServerFailed` when it does not start, and when the block breaks because it has ended by itself.
+        """
         with self._log.open("wb") as log:
             process = await self._start(log)
         try:
             with trio.fail_after(_STARTING):
                 address = await self._wait_ready(process)
-            yield address
+            yield Process(address, process.pid)
+        except Exception as error:
+            if process.poll() is None or isinstance(error, ServerFailed):
+                raise
+            raise self._ended(process) from error
         finally:
             with trio.CancelScope(shield=True):
                 await _end(process)
@@ -93,8 +114,12 @@ class Node:
                 host, _, port = rest.partition("\n")[0].rpartition(":")
                 return host, int(port)
             if process.poll() is not None:
-                raise ServerFailed(f"pulsekeeper serve ended with {process.returncode}: {text[-2000:]}")
+                raise self._ended(process)
             await trio.sleep(0.02)
+
+    def _ended(self, process: trio.Process) -> ServerFailed:
+        words = self._log.read_text(errors="replace")[-_LAST_WORDS:]
+        return ServerFailed(f"pulsekeeper serve ended with {process.returncode}: {words}")
 
 
 @asynccontextmanager

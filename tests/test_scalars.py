@@ -68,7 +68,7 @@ def test_a_duration_is_written_in_its_largest_whole_unit(text: str) -> None:
 
 
 def test_seconds_are_for_trios_deadlines() -> None:
-    assert Duration.parse("80ms").seconds_float == 0.08
+    assert Duration.parse("80ms").total_seconds() == 0.08
 
 
 def test_a_secret_shows_itself_only_when_it_is_asked_to() -> None:

@@ -24,9 +24,10 @@ from pulsekeeper.access import desk
 from pulsekeeper.access.store import KeyStore
 from pulsekeeper.actors.supervisor import BudgetSpent
 from pulsekeeper.clock import utc_now
-from pulsekeeper.config import Config, ConfigError, Loaded, read, render_toml
+from pulsekeeper.config import Config, ConfigError, Loaded, LogSettings, read, render_toml
 from pulsekeeper.decisions.campaigns import Release
 from pulsekeeper.decisions.catalogue import definition, read_folder
+from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.house import House
 from pulsekeeper.postgres import migrator
@@ -41,7 +42,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 _FAILED, _MISUSED = 1, 2
-_EXPECTED = (errors.PulsekeeperError, BudgetSpent, GraceExceeded, httpx.HTTPError)
+_EXPECTED = (errors.PulsekeeperError, GraceExceeded)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,10 +80,15 @@ def main() -> NoReturn:
         _die(str(error), _FAILED)
     except Interrupted as error:
         _die(str(error), INTERRUPTED)
+    except BudgetSpent as error:
+        _die(f"gave up, because {_root_of(error)}", _FAILED)
     except _EXPECTED as error:
-        cause = f": {error.__cause__}" if error.__cause__ else ""
-        _die(f"{error}{cause}", _FAILED)
+        _die(str(error), _FAILED)
     sys.exit(0)
+
+
+def _root_of(error: BaseException) -> BaseException:
+    return error if error.__cause__ is None else _root_of(error.__cause__)
 
 
 def _die(sentence: str, code: int) -> NoReturn:
@@ -119,7 +125,10 @@ def show_tree(loaded: Loaded[Config], url: str | None) -> None:
     config = loaded.config
     base = url or Listening(config.web).url
     key = config.auth.admin_key.reveal()
-    answer = httpx.get(f"{base}/api/system/tree", headers={"Authorization": f"Bearer {key}"})
+    try:
+        answer = httpx.get(f"{base}/api/system/tree", headers={"Authorization": f"Bearer {key}"})
+    except httpx.HTTPError as error:
+        raise click.ClickException(f"{base} cannot be reached: {error}") from error
     if answer.status_code != httpx.codes.OK:
         raise click.ClickException(f"{base} answered {answer.status_code}: {answer.json().get('detail', '')}")
     printed = RichTree("root")
@@ -178,11 +187,11 @@ def apply_campaigns(loaded: Loaded[Config], folder: Path) -> None:
     definitions = {campaign.id: definition(campaign) for campaign in read_folder(folder)}
 
     async def save(database: Database) -> None:
-        saved = await DecisionStore(database).save_campaigns(definitions, utc_now())
+        saved = await RuleStore(database).save_campaigns(definitions, utc_now())
         for word, ids in (("added", saved.added), ("changed", saved.changed)):
             for campaign_id in ids:
                 click.echo(f"{word} {campaign_id}")
-        click.echo(f"{saved.of - len(saved.added) - len(saved.changed)} unchanged")
+        click.echo(f"{len(saved.unchanged)} unchanged")
 
     _with_database(loaded, save)
 
@@ -203,7 +212,7 @@ def put_release(loaded: Loaded[Config], release_id: str, released_at: object, no
     """Register a release, or correct one."""
     given = {"id": release_id, "releasedAt": released_at or utc_now(), "notesUrl": notes_url}
     release = msgspec.convert(given, Release)
-    _with_database(loaded, lambda database: DecisionStore(database).save_release(release))
+    _with_database(loaded, lambda database: RuleStore(database).save_release(release))
     click.echo(f"{release.id} released at {release.released_at.isoformat()}")
 
 
@@ -260,7 +269,7 @@ def _demo_config(loaded: Loaded[Config], bind: str | None) -> Config:
     config, replace = loaded.config, msgspec.structs.replace
     if not config.auth.admin_key:
         config = replace(config, auth=replace(config.auth, admin_key=Secret(secrets.token_urlsafe(24))))
-    if not any(place[0] == "log" for place in loaded.sources):
+    if config.log == LogSettings():
         config = replace(config, log=replace(config.log, level="warning", format="text"))
     return config if bind is None else replace(config, web=replace(config.web, bind=bind))
 

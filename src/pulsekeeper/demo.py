@@ -10,6 +10,7 @@ from pulsekeeper.decisions.campaigns import Release
 from pulsekeeper.decisions.catalogue import definition, read_folder
 from pulsekeeper.decisions.model import VisitorState, Visits
 from pulsekeeper.decisions.people import anonymous_key
+from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.house import House
 
@@ -20,11 +21,12 @@ _AWAY = timedelta(days=40)
 
 async def furnish_demo(house: House, now: datetime) -> None:
     """Register a release, apply the sample campaigns, and send the demo visitor back to where they were 40 days ago."""
-    store = DecisionStore(house.database)
-    await store.save_release(Release(id=RELEASE, released_at=now - timedelta(days=7)))
+    rules = RuleStore(house.database)
+    await rules.save_release(Release(id=RELEASE, released_at=now - timedelta(days=7)))
     campaigns = read_folder(sample_campaigns())
-    await store.save_campaigns({campaign.id: definition(campaign) for campaign in campaigns}, now)
-    await store.put_visitor(await _demo_key(store, house.config), now - _AWAY, _state(now - _AWAY))
+    await rules.save_campaigns({campaign.id: definition(campaign) for campaign in campaigns}, now)
+    key = await _demo_key(rules, house.config)
+    await DecisionStore(house.database).put_visitor(key, now - _AWAY, _state(now - _AWAY))
 
 
 def sample_campaigns() -> Path:
@@ -41,8 +43,8 @@ def curl(url: str, visitor_id: str | None = None) -> str:
     return f"curl -s {url}/api/experience/decide -H 'Content-Type: application/json' -d '{body}'"
 
 
-async def _demo_key(store: DecisionStore, config: Config) -> str:
-    salt = await store.salt_in_force()
+async def _demo_key(rules: RuleStore, config: Config) -> str:
+    salt = await rules.salt_in_force()
     return anonymous_key("visitor", VISITOR, environment=config.decisions.environment, salt=salt)
 
 

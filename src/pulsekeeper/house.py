@@ -23,14 +23,16 @@ from pulsekeeper.access.keyring import Keyring
 from pulsekeeper.access.store import KeyStore
 from pulsekeeper.actors.child import ChildSpec
 from pulsekeeper.actors.mailbox import Mailbox
-from pulsekeeper.actors.restarts import Budget
-from pulsekeeper.actors.supervisor import Strategy, Supervisor, open_tree
+from pulsekeeper.actors.restarts import Budget, Strategy
+from pulsekeeper.actors.supervisor import Supervisor
+from pulsekeeper.actors.tree import open_tree
 from pulsekeeper.checklist import Checklist
 from pulsekeeper.clock import Clock, utc_now
 from pulsekeeper.config import Config
 from pulsekeeper.decisions.decider import Decide, Decider
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.routes import DecisionRoutes
+from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.shelf import Shelf
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database, open_database
@@ -90,6 +92,7 @@ def furnish(house: House, clock: Clock) -> Supervisor:
     routes = DecisionRoutes(
         decider=decider.ref,
         store=decisions,
+        rules=RuleStore(database),
         settings=config.decisions,
         clock=clock,
         address_of=address_of(config),

@@ -70,6 +70,7 @@ async def _heed_signals(serving: trio.CancelScope, anything: trio.CancelScope) -
             if serving.cancel_called:
                 break
             serving.cancel()
+        _log.warning("interrupted")
         anything.cancel()
         await trio.sleep(_LAST_RESORT)
         os._exit(INTERRUPTED)

@@ -13,8 +13,9 @@ from pulsekeeper.actors.child import ChildSpec, State
 from pulsekeeper.actors.inbox import Inbox
 from pulsekeeper.actors.mailbox import Mailbox, MailboxClosed
 from pulsekeeper.actors.question import ActorFailed, Question
-from pulsekeeper.actors.restarts import Budget, Restart
-from pulsekeeper.actors.supervisor import BudgetSpent, StartChild, StopChild, Strategy, Supervisor, open_tree
+from pulsekeeper.actors.restarts import Budget, Restart, Strategy
+from pulsekeeper.actors.supervisor import BudgetSpent, StartChild, StopChild, Supervisor
+from pulsekeeper.actors.tree import open_tree
 
 PLENTY = Budget(limit=1000, period=5.0)
 

@@ -121,6 +121,14 @@ def test_what_is_not_cel_is_refused(source: str) -> None:
     assert fault
 
 
+def test_an_expression_knows_which_variables_it_looks_at() -> None:
+    assert Expression("flags.exists(f, f == release) && attributes.visits == 1").names == {
+        "flags",
+        "release",
+        "attributes",
+    }
+
+
 def test_values_that_cel_cannot_hold_make_nothing_hold() -> None:
     context = expressions.context({"release": object()})
     assert not Expression("true").holds(context)

@@ -14,6 +14,7 @@ from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.decisions.decider import Decide
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.routes import DecisionRoutes
+from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.queries import inline
@@ -43,10 +44,11 @@ class Desk:
             elif self.answer is not None:
                 question.reply(self.answer)
 
-    def routes(self, store: DecisionStore | None = None, **changes: Any) -> DecisionRoutes:
+    def routes(self, database: Database | None = None, **changes: Any) -> DecisionRoutes:
         return DecisionRoutes(
             decider=self.mailbox.ref,
-            store=store or DecisionStore(None),  # type: ignore[arg-type]  # a store that must not be used
+            store=DecisionStore(database),  # type: ignore[arg-type]  # without one, it must not be used
+            rules=RuleStore(database),  # type: ignore[arg-type]  # the same
             settings=settings(**changes),
             clock=lambda: NOW,
             address_of=lambda request: request.peer,
@@ -195,10 +197,10 @@ async def test_a_simulation_of_given_rules_needs_no_database(desk: Desk) -> None
 
 async def test_a_simulation_takes_what_is_stored_and_changes_nothing(database: Database) -> None:
     store = DecisionStore(database)
-    await apply(store, campaign("hello"))
+    await apply(RuleStore(database), campaign("hello"))
     await store.put_visitor("visitor:ann", NOW, b'{"lastSeenAt": "2026-03-09T12:00:00Z", "visits": {"total": 4}}')
 
-    answer = await simulated(Desk().routes(store), person="visitor:ann")
+    answer = await simulated(Desk().routes(database), person="visitor:ann")
 
     assert [shown["campaignId"] for shown in answer["decisions"]] == ["hello"]
     assert answer["stateAfter"]["visits"]["total"] == 5

@@ -1,8 +1,8 @@
 import trio
 
 from pulsekeeper.decisions.model import Settings
+from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.shelf import Shelf
-from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.queries import inline
 from tests.support.decisions import NOW, apply, campaign, loaded_shelf
@@ -33,7 +33,7 @@ async def test_a_change_is_in_force_as_soon_as_it_is_announced(database: Databas
     nursery.start_soon(shelf.keep_current)
     await in_force(shelf)
 
-    await apply(DecisionStore(database), campaign("hello"))
+    await apply(RuleStore(database), campaign("hello"))
 
     await in_force(shelf, "hello")
     nursery.cancel_scope.cancel()
@@ -47,14 +47,14 @@ async def test_a_change_that_was_announced_while_the_connection_was_cut_is_found
     await in_force(shelf)
 
     await database.fetch(CUT)
-    await apply(DecisionStore(database), campaign("hello"))
+    await apply(RuleStore(database), campaign("hello"))
 
     await in_force(shelf, "hello")
     nursery.cancel_scope.cancel()
 
 
 async def test_every_version_of_the_rules_is_kept_under_its_hash(database: Database) -> None:
-    shelf, store = loaded_shelf(database, Settings()), DecisionStore(database)
+    shelf, store = loaded_shelf(database, Settings()), RuleStore(database)
     hashes = set()
     for priority in (1, 2, 1):
         await apply(store, campaign("hello", priority=priority))

@@ -1,16 +1,14 @@
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from pulsekeeper import errors
-from pulsekeeper.decisions.campaigns import Release
-from pulsekeeper.decisions.catalogue import definition
 from pulsekeeper.decisions.records import LogRow, Stored, Write
-from pulsekeeper.decisions.store import RULE_BOOK_CHANGED, DecisionStore
+from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.notices import MaybeMissed, Notice
 from pulsekeeper.postgres.queries import inline
 from tests.support.decisions import NOW, apply, campaign
 
@@ -85,7 +83,7 @@ async def test_only_what_is_saved_is_logged(store: DecisionStore, database: Data
 async def test_nothing_is_written_under_rules_that_are_no_longer_in_force(
     store: DecisionStore, database: Database
 ) -> None:
-    await apply(store, campaign())
+    await apply(RuleStore(database), campaign())
 
     assert await commit(store, write("ann", 0), revision=0) == (False, set())
     assert await store.recall(["ann"]) == {}
@@ -108,43 +106,6 @@ async def test_batches_of_many_nodes_with_the_same_people_do_not_deadlock(store:
     assert sorted(won) == sorted(keys)
 
 
-async def test_campaigns_are_saved_announced_and_numbered(store: DecisionStore, database: Database) -> None:
-    async with database.listen(RULE_BOOK_CHANGED) as notices:
-        assert await notices.receive() == MaybeMissed()
-        await apply(store, campaign("b"), campaign("a"))
-
-        assert await notices.receive() == Notice(RULE_BOOK_CHANGED, "1")
-
-    parts = await store.rule_book_parts()
-    assert parts.revision == 1
-    assert parts.campaigns == (campaign("a"), campaign("b"))
-
-
-async def test_applying_tells_what_is_new_what_is_changed_and_what_is_neither(store: DecisionStore) -> None:
-    await apply(store, campaign("same"), campaign("other"))
-    definitions = {"same": campaign("same"), "other": campaign("other", priority=9), "new": campaign("new")}
-
-    saved = await store.save_campaigns({key: definition(each) for key, each in definitions.items()}, NOW)
-
-    assert (saved.added, saved.changed, saved.of) == (("new",), ("other",), 3)
-
-
-async def test_releases_are_part_of_the_rules(store: DecisionStore) -> None:
-    release = Release(id="2026.3.1", released_at=NOW - timedelta(days=1), notes_url="/notes")
-
-    await store.save_release(release)
-
-    parts = await store.rule_book_parts()
-    assert (parts.revision, parts.releases) == (1, (release,))
-
-
-async def test_the_first_salt_stays(store: DecisionStore) -> None:
-    await store.add_first_salt(b"first", NOW)
-    await store.add_first_salt(b"second", NOW)
-
-    assert await store.salt_in_force() == b"first"
-
-
 async def test_a_visitor_who_is_put_there_has_one_version_in_row_and_state(store: DecisionStore) -> None:
     for _ in range(2):
         await store.put_visitor("ann", NOW, b'{"version": 1}')
@@ -164,3 +125,31 @@ async def test_a_decision_is_found_in_the_log_as_it_was_answered(store: Decision
 async def test_a_decision_that_was_never_made_is_not_found(store: DecisionStore) -> None:
     with pytest.raises(errors.NotFound):
         await store.decision(uuid4())
+
+
+async def test_who_holds_people_writes_them_first(store: DecisionStore) -> None:
+    await commit(store, write("ann", 0))
+    order: list[str] = []
+
+    async def compete() -> None:
+        order.append("competitor asks")
+        _, saved = await commit(store, write("ann", 1))
+        order.append(f"competitor saved {len(saved)}")
+
+    async with trio.open_nursery() as nursery, store.holding(["ann", "new"]) as (held, known):
+        nursery.start_soon(compete)
+        await wait_all_tasks_blocked()
+        assert set(known) == {"ann"}
+        assert (await commit(held, write("ann", 1), write("new", 0)))[1] == {"ann", "new"}
+        order.append("holder saved")
+
+    assert order == ["competitor asks", "holder saved", "competitor saved 0"]
+
+
+async def test_what_is_held_is_not_written_when_the_block_fails(store: DecisionStore) -> None:
+    with pytest.raises(KeyError):  # noqa: PT012  # it is the block that fails
+        async with store.holding(["ann"]) as (held, _):
+            await commit(held, write("ann", 0))
+            raise KeyError
+
+    assert await store.recall(["ann"]) == {}

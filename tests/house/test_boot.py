@@ -30,7 +30,7 @@ async def test_every_actor_runs_in_the_order_of_the_plan(client: httpx.AsyncClie
     assert {node.restarts for node in actors.values()} == {0}
 
 
-async def test_keys_that_were_created_open_what_their_scope_says(client: httpx.AsyncClient, house_database_url: str) -> None:
+async def test_a_created_key_opens_what_its_scope_says(client: httpx.AsyncClient, house_database_url: str) -> None:
     keys = {scope: _create_key(house_database_url, scope) for scope in ("metrics", "worker")}
 
     metrics = await client.get("/metrics", headers=keys["metrics"])

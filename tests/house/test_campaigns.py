@@ -8,6 +8,7 @@ import trio
 
 from tests.house.parts import ask, shown
 from tests.support.service import Service, run_command
+from tests.support.waiting import eventually
 
 FLAG = "campaigns-of-this-file"
 BANNER = {"id": "applied-banner", "type": "rollout", "action": "SHOW_BANNER", "trigger": {"featureFlags": [FLAG]}}
@@ -22,9 +23,12 @@ def write(folder: Path, **campaigns: object) -> str:
 
 async def until_told(house: Service, before: str) -> None:
     """Return when the node has new rules in force, of which nobody but the database has told it; a second at most."""
+
+    async def fact() -> bool:
+        return house.log().count("rules_in_force") > before.count("rules_in_force")
+
     with trio.fail_after(1):
-        while house.log().count("rules_in_force") == before.count("rules_in_force"):
-            await trio.sleep(0.01)
+        await eventually(fact)
 
 
 async def test_what_is_applied_is_in_force_within_a_second_and_so_is_its_end(

@@ -1,29 +1,31 @@
 """The database goes away and comes back: pages are told to show nothing, in time, and nobody has to do anything."""
 
 from collections.abc import AsyncIterator, Sequence
-from statistics import median
 
 import httpx
 import pytest
 import trio
 
 from pulsekeeper.postgres.database import open_database
-from tests.house.parts import Answer, Load, ask, counted, crowd, load, logged, tree_of, until_more
+from tests.house.parts import DECIDE, Answer, Load, ask, counted, crowd, load, logged, tree_of, until_more
 from tests.support.postgres import ServerProcess, settings_for
 from tests.support.service import Service, running_service, starting_service
-from tests.support.waiting import eventually
 
-BUDGET = 0.080 + 0.020
-"""Seconds that a page may have to wait."""
-
+BUDGET = 80 + 20
+"""Milliseconds that a page may have to wait, whatever happens."""
 
 
 def check_degraded(answers: Sequence[Answer]) -> None:
-    """All say that there is nothing to show and to come back soon; the machine may hold up some, not most of them."""
+    """All of them say that there is nothing to show, and to come back soon."""
     assert {answer.status for answer in answers} == {200}
     assert {answer.reply.decisions for answer in answers} == {()}
     assert {answer.reply.next_check_in_seconds for answer in answers} == {60}
-    assert median(answer.seconds for answer in answers) <= BUDGET
+
+
+def check_budget(service: Service) -> None:
+    """By the clock of the node: the pages here have to wait for each other. One in ten is left to a busy machine."""
+    waits = sorted(line["milliseconds"] for line in service.log_lines() if line.get("route") == DECIDE)
+    assert waits[len(waits) * 9 // 10] <= BUDGET
 
 
 async def check_unharmed(client: httpx.AsyncClient) -> None:
@@ -40,7 +42,8 @@ async def test_without_a_database_at_the_start_it_stays_up_and_begins_by_itself(
             fragile_server.start()
             service.wait_ready()
             committed = await ask(client, "visitor-late")
-            await check_unharmed(client); import statistics; xs=sorted(a.seconds for a in pages.degraded) if "pages" in locals() else [1]; print("DEG", len(xs), [round(xs[int(len(xs)*q)]*1000) for q in (.5,.9,.95,.99)], round(xs[-1]*1000)); import json; ms=sorted(json.loads(l)["milliseconds"] for l in service.log().splitlines() if "/decide" in l); print("SRV", len(ms), [ms[int(len(ms)*q)] for q in (.5,.75,.9,.95,.99)], ms[-1])
+            await check_unharmed(client)
+        check_budget(service)
 
     assert alive.status_code == 200
     assert ready.status_code == 503
@@ -55,16 +58,17 @@ async def under_load(fragile_server: ServerProcess) -> AsyncIterator[tuple[Load,
     """Pages ask a node without a pause; in the end all is well again, and nothing that was promised is missing."""
     with running_service(fragile_server.url) as service:
         async with service.client() as client:
-            async with load(crowd(4), client) as pages:
+            async with load(crowd(8), client) as pages:
                 await until_more("committed", pages, 50)
                 yield pages, client
                 await until_more("committed", pages, 50)
-            await check_unharmed(client); import statistics; xs=sorted(a.seconds for a in pages.degraded) if "pages" in locals() else [1]; print("DEG", len(xs), [round(xs[int(len(xs)*q)]*1000) for q in (.5,.9,.95,.99)], round(xs[-1]*1000)); import json; ms=sorted(json.loads(l)["milliseconds"] for l in service.log().splitlines() if "/decide" in l); print("SRV", len(ms), [ms[int(len(ms)*q)] for q in (.5,.75,.9,.95,.99)], ms[-1])
+            await check_unharmed(client)
+        check_budget(service)
         async with open_database(settings_for(fragile_server.url)) as database:
             assert {answer.reply.decision_id for answer in pages.committed} <= await logged(database)
             assert all(visits == decisions for visits, decisions in await counted(database))
     assert pages.lost == 0
-    pass
+    check_degraded(pages.degraded)
 
 
 async def test_a_database_that_is_killed_is_waited_for(

@@ -10,8 +10,8 @@ from pulsekeeper.decisions.campaigns import Campaign
 from pulsekeeper.decisions.catalogue import definition
 from pulsekeeper.decisions.checks import read_campaign
 from pulsekeeper.decisions.model import Settings
+from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.shelf import Shelf
-from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.scalars import Duration
 
@@ -23,9 +23,9 @@ def campaign(campaign_id: str = "banner", **members: Any) -> Campaign:
     return read_campaign({"id": campaign_id, "type": "onboarding", "action": "SHOW_BANNER", **members})
 
 
-async def apply(store: DecisionStore, *campaigns: Campaign) -> None:
+async def apply(rules: RuleStore, *campaigns: Campaign) -> None:
     """Put campaigns in force."""
-    await store.save_campaigns({each.id: definition(each) for each in campaigns}, NOW)
+    await rules.save_campaigns({each.id: definition(each) for each in campaigns}, NOW)
 
 
 def settings(**members: Any) -> Settings:

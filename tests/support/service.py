@@ -3,16 +3,18 @@
 What blocks here blocks for as long as a process needs to start, and nothing else goes on in a test meanwhile.
 """
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil  # type: ignore[import-untyped]  # ships no types
@@ -41,14 +43,8 @@ class Service:
     def port(self) -> int:
         """Where it listens. Known before it is ready, which may be never."""
         process = psutil.Process(self._process.pid)
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            for connection in process.net_connections("tcp"):
-                if connection.status == psutil.CONN_LISTEN:
-                    return int(connection.laddr.port)
-            assert self._process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.01)
+        self._wait_until(lambda: _ports(process))
+        return _ports(process)[0]
 
     @property
     def url(self) -> str:
@@ -62,11 +58,13 @@ class Service:
 
     def wait_ready(self) -> None:
         """Return as soon as `/readyz` says yes."""
-        deadline = time.monotonic() + PATIENCE
-        with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
-            while client.get(f"{self.url}/readyz").status_code != httpx.codes.OK:
-                assert time.monotonic() < deadline, self.log()
-                time.sleep(0.01)
+        with httpx.Client(base_url=self.url, trust_env=False, timeout=PATIENCE) as client:
+            self._wait_until(lambda: client.get("/readyz").status_code == httpx.codes.OK)
+
+    def wait_printed(self, words: str) -> str:
+        """Return as soon as it has printed these words, with everything that it has printed."""
+        self._wait_until(lambda: words in self.log())
+        return self.log()
 
     def kill(self) -> None:
         """`kill -9`; returns when it is gone."""
@@ -81,18 +79,38 @@ class Service:
         """What Ctrl-C sends, to every process of the terminal's group."""
         os.killpg(self._process.pid, signal.SIGINT)
 
+    def exit_code(self) -> int:
+        """The exit code, once there is one."""
+        return self._process.wait(PATIENCE)
+
     async def wait(self) -> int:
-        """The exit code, once there is one. Other tasks go on."""
-        return await trio.to_thread.run_sync(partial(self._process.wait, PATIENCE))
+        """The exit code, once there is one; other tasks go on."""
+        return await trio.to_thread.run_sync(self.exit_code)
 
     def log(self) -> str:
         """Everything that it has printed so far."""
         return self._output.read_text()
 
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The structured part of it."""
+        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+
     def end(self) -> None:
         """Whatever state it is in."""
         if self._process.poll() is None:
             self.kill()
+
+    def _wait_until(self, fact: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not fact():
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.01)
+
+
+def _ports(process: psutil.Process) -> list[int]:
+    open_sockets = process.net_connections("tcp")
+    return [one.laddr.port for one in open_sockets if one.status == psutil.CONN_LISTEN]
 
 
 @contextmanager

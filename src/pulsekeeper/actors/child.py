@@ -1,25 +1,19 @@
 """What a supervisor knows of one child: its specification, its present life, its status."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
-import trio
+import structlog
 
-from pulsekeeper.actors.inbox import Inbox, Stop
+from pulsekeeper import errors
+from pulsekeeper.actors.life import Actor, Life
 from pulsekeeper.actors.mailbox import Mailbox
+from pulsekeeper.actors.question import Question
 from pulsekeeper.actors.restarts import Restart
 
-M = TypeVar("M")
-
-
-class Actor(Protocol[M]):
-    """What an author writes."""
-
-    async def run(self, inbox: Inbox[M]) -> None:
-        """Live until the inbox ends. Outages are handled in here; what is raised is a bug and ends this life."""
-        ...
+_log = structlog.get_logger(__name__)
 
 
 class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +36,7 @@ class State(Enum):
     """Where a child stands."""
 
     WAITING = "waiting"
-    """To be started when its elders are up, or when its backoff is over."""
+    """To be started when its elders are up, or when its backoff is over and those that fall with it are gone."""
     STARTING = "starting"
     """Alive, but has not read its inbox yet."""
     RUNNING = "running"
@@ -57,6 +51,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     state: State
     restarts: int
+    """How often it was started again, with its siblings or for itself."""
     depth: int
     peak: int
     capacity: int
@@ -67,81 +62,102 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     children: tuple["Status", ...] = ()
 
 
-class Life:
-    """One run of an actor, from a fresh object to its end."""
+@runtime_checkable
+class Branch(Protocol):
+    """An actor with children of its own: a supervisor."""
 
-    def __init__(self, spec: ChildSpec, on_change: Callable[[], None]) -> None:
-        self._on_change = on_change
-        self._name = spec.name
-        self._scope = trio.CancelScope()
-        self.inbox: Inbox[Any] = Inbox(spec.mailbox, self._mark_started)
-        self.actor = spec.start()
-        self.began = trio.current_time()
-        self.started = False
-        self.settled = trio.Event()
-        """Set when the actor has started, or has ended without."""
-        self.ended = trio.Event()
-        self.error: Exception | None = None
+    def statuses(self) -> Sequence[Status]:
+        """A snapshot of the children, each with what is below it."""
+        ...
 
-    async def run(self) -> None:
-        """Run the actor to its end. Its error is kept, not raised; only what is no `Exception` escapes."""
-        try:
-            with self._scope:
-                await self.actor.run(self.inbox)
-        except Exception as error:  # whatever it is, the supervisor decides what becomes of it
-            self.error = error
-        finally:
-            self.inbox.close(self.error)
-            self.ended.set()
-            self.settled.set()
-            self._on_change()
-
-    async def stop(self, stop: Stop, grace: float) -> None:
-        """Ask the actor to end, give it `grace` seconds, then cancel it. Returns when it is gone."""
-        self.inbox.end(stop)
-        with trio.move_on_after(grace):
-            await self.ended.wait()
-        self._scope.cancel()
-        await self.ended.wait()
-
-    def _mark_started(self) -> None:
-        self.started = True
-        self.settled.set()
-        self._on_change()
+    def mailboxes(self) -> set[Mailbox[Any]]:
+        """The addresses of all that is below, or was."""
+        ...
 
 
 class Child:
     """A place in the tree: a specification, and the life that fills it at present, if any."""
 
-    def __init__(self, spec: ChildSpec, *, dynamic: bool) -> None:
+    def __init__(self, spec: ChildSpec, *, request: Question[None] | None = None) -> None:
         self.spec = spec
-        self.dynamic = dynamic
-        self.state = State.WAITING
+        self.dynamic = request is not None
+        self.request = request
+        """Who asked for it, until it has started for the first time."""
         self.life: Life | None = None
+        self.comes_back = True
+        """Whether its last end is to be followed by another start."""
         self.leaving = False
         """Asked to stop for good; a restart of its siblings must not bring it back."""
         self.restarts = 0
         self.streak = 0
         """Restarts since it last lived for a while: what its backoff grows with."""
         self.not_before = 0.0
+        self._retired = False
+        self._below: set[Mailbox[Any]] = set()
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        if self._retired:
+            return State.ENDED
+        if self.life is None or self.life.ended.is_set():
+            return State.WAITING
+        if self.life.inbox.stop is not None:
+            return State.STOPPING
+        return State.RUNNING if self.life.started else State.STARTING
+
+    @property
+    def died(self) -> bool:
+        """Whether it has ended without being asked to, and nobody has looked after it yet."""
+        return self.life is not None and self.life.ended.is_set() and self.life.inbox.stop is None
+
+    def may_start(self, now: float) -> bool:
+        """Whether nothing of its own keeps it from being started at the Trio time `now`."""
+        return self.life is None and not (self._retired or self.leaving) and now >= self.not_before
 
     def begin(self, on_change: Callable[[], None]) -> Life:
         """Start a new life; the caller runs it."""
-        self.life = Life(self.spec, on_change)
-        self.state = State.STARTING
+
+        def on_started() -> None:
+            if self.request is not None:
+                self.request.reply(None)
+                self.request = None
+            on_change()
+
+        self.life = Life(self.spec.start, self.spec.mailbox, on_started=on_started, on_ended=on_change)
         return self.life
 
-    def retire(self) -> None:
-        """It is not to be started again: whoever still waits in its mailbox is told."""
+    def bury(self) -> Life:
+        """Its life is over. What was asked to end comes back like what crashed: it had no say in it."""
+        life, self._below = self.life, {mailbox for mailbox in self.mailboxes() if not mailbox.closed}
+        assert life is not None  # noqa: S101  # it has just ended
         self.life = None
-        self.state = State.ENDED
-        self.spec.mailbox.discard()
+        self.comes_back = self.spec.restart.applies(crashed=life.error is not None or life.inbox.stop is not None)
+        if life.error is not None:
+            _log.error("actor_crashed", actor=self.spec.name, exc_info=life.error)
+        return life
+
+    def retire(self, cause: Exception | None = None) -> None:
+        """It is not to be started again, nor is what was below it: whoever still waits in a mailbox there is told."""
+        for mailbox in self.mailboxes():
+            mailbox.discard()
+        self.life, self._retired = None, True
+        if self.request is not None and not self.request.answered:
+            failure = errors.Unavailable(f"{self.spec.name} ended before it had started")
+            failure.__cause__ = cause
+            self.request.fail(failure)
+
+    def mailboxes(self) -> set[Mailbox[Any]]:
+        """Its own address, and those of all that is below it, or was: a new life may have died before it knew them."""
+        actor = self.life.actor if self.life is not None else None
+        below = actor.mailboxes() if isinstance(actor, Branch) else self._below
+        return {self.spec.mailbox} | self._below | below
 
     def status(self, now: float) -> Status:
         """A snapshot at the Trio time `now`."""
         mail = self.spec.mailbox.statistics()
+        actor = self.life.actor if self.life is not None else None
         busy_since = self.life.inbox.busy_since if self.life is not None else None
-        below = getattr(self.life.actor, "statuses", tuple) if self.life is not None else tuple
         return Status(
             name=self.spec.name,
             state=self.state,
@@ -151,5 +167,5 @@ class Child:
             capacity=mail.capacity,
             busy_since=busy_since,
             stuck=busy_since is not None and now - busy_since > self.spec.allowance,
-            children=tuple(below()),
+            children=tuple(actor.statuses()) if isinstance(actor, Branch) else (),
         )

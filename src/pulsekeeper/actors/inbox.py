@@ -1,8 +1,8 @@
 """The reading half of a mailbox."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import trio
 
@@ -25,13 +25,13 @@ class Inbox(Generic[M]):
     """The reading half of a mailbox, for one life of its actor.
 
     The first read tells the supervisor that the actor has started. Reading raises `trio.EndOfChannel` when it is time
-    to end; `async for` then simply stops.
+    to end; `async for` then simply stops. For one reading task: it is the one that an end for now wakes.
     """
 
     def __init__(self, mailbox: Mailbox[M], on_started: Callable[[], None] | None = None) -> None:
         self._mailbox = mailbox
         self._on_started = on_started
-        self._in_hand: set[Question[object]] = set()
+        self._in_hand: set[Question[Any]] = set()
         self._ending = trio.Event()
         self._waiting = trio.CancelScope()
         self.stop: Stop | None = None
@@ -61,14 +61,9 @@ class Inbox(Generic[M]):
                 break
         return messages
 
-    async def batches(self, limit: int) -> AsyncIterator[list[M]]:
-        """Batch after batch, until it is time to end."""
-        while True:
-            try:
-                batch = await self.batch(limit)
-            except trio.EndOfChannel:
-                return
-            yield batch
+    def batches(self, limit: int) -> "Batches[M]":
+        """Batch after batch, until it is time to end: `async for batch in inbox.batches(256)`."""
+        return Batches(self, limit)
 
     def __aiter__(self) -> "Inbox[M]":
         return self
@@ -102,10 +97,6 @@ class Inbox(Generic[M]):
             question.fail(failure)
         self.busy_since = None
 
-    def let_go(self, question: Question[object]) -> None:
-        """A question in hand was answered."""
-        self._in_hand.discard(question)
-
     def _come_back(self) -> None:
         self.busy_since = None
         if self._on_started is not None:
@@ -121,6 +112,22 @@ class Inbox(Generic[M]):
     def _take_in_hand(self, message: M) -> M:
         self.busy_since = trio.current_time()
         if isinstance(message, Question):
-            self._in_hand.add(message)
-            hold(message, self)
+            hold(message, self._in_hand)
         return message
+
+
+class Batches(Generic[M]):
+    """The mail of one life by the batch. No generator: one that a crash leaves behind half-read draws a warning."""
+
+    def __init__(self, inbox: Inbox[M], limit: int) -> None:
+        self._inbox = inbox
+        self._limit = limit
+
+    def __aiter__(self) -> "Batches[M]":
+        return self
+
+    async def __anext__(self) -> list[M]:
+        try:
+            return await self._inbox.batch(self._limit)
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None

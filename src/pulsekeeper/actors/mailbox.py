@@ -6,7 +6,7 @@ import msgspec
 import trio
 
 from pulsekeeper import errors
-from pulsekeeper.actors.question import Question, open_slot
+from pulsekeeper.actors.question import Question, wait_for_answer
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -50,8 +50,7 @@ class Mailbox(Generic[M]):
 
     def statistics(self) -> MailboxStatistics:
         """How much waits now, how much waited at most, and how much may."""
-        depth = self._receiving.statistics().current_buffer_used
-        return MailboxStatistics(depth=depth, peak=self._peak, capacity=self._capacity)
+        return MailboxStatistics(depth=self._note_depth(), peak=self._peak, capacity=self._capacity)
 
     def put_nowait(self, message: M) -> None:
         """Leave a message, or raise `MailboxFull` or `MailboxClosed`."""
@@ -61,7 +60,6 @@ class Mailbox(Generic[M]):
             raise MailboxFull(f"the mailbox of {self.name} is full ({self._capacity} messages)") from None
         except trio.ClosedResourceError:
             raise MailboxClosed(f"{self.name} has been stopped") from None
-        self._note_depth()
 
     async def put(self, message: M) -> None:
         """Leave a message as soon as there is room."""
@@ -69,10 +67,10 @@ class Mailbox(Generic[M]):
             await self._sending.send(message)
         except trio.ClosedResourceError:
             raise MailboxClosed(f"{self.name} has been stopped") from None
-        self._note_depth()
 
     def take_nowait(self) -> M:
         """The next message that somebody still wants read; `trio.WouldBlock` or `trio.EndOfChannel` without one."""
+        self._note_depth()
         while True:
             message = self._receiving.receive_nowait()
             if _is_wanted(message):
@@ -101,9 +99,11 @@ class Mailbox(Generic[M]):
             if isinstance(message, Question):
                 message.fail(MailboxClosed(f"{self.name} was stopped before it read the question"))
 
-    def _note_depth(self) -> None:
+    def _note_depth(self) -> int:
+        """Looked at before mail is taken: nothing else makes the depth shrink, so no peak is missed."""
         depth = self._receiving.statistics().current_buffer_used
         self._peak = max(self._peak, depth)
+        return depth
 
 
 class Ref(Generic[M]):
@@ -125,16 +125,15 @@ class Ref(Generic[M]):
     async def ask(self, question: Question[R]) -> R:
         """Send a question and wait for its answer. The deadline is the caller's cancel scope.
 
-        Never queues behind a full mailbox: raises `MailboxFull`. Raises `MailboxClosed` when the actor is stopped for
-        good, `ActorFailed` when it ends with the question in hand, and whatever the actor answered with `fail`.
+        Never queues behind a full mailbox: raises `MailboxFull`, after which the question may be asked again. Raises
+        `MailboxClosed` when the actor is stopped for good, `ActorFailed` when it ends with the question in hand, and
+        whatever the actor answered with `fail`.
         """
-        slot = open_slot(question)
+        if question.asked:
+            raise RuntimeError(f"{type(question).__name__} was asked twice")
         self._mailbox.put_nowait(question)  # type: ignore[arg-type]  # a mailbox of M takes the questions that M lists
-        try:
-            return await slot.wait()
-        finally:
-            slot.abandoned = True
+        return await wait_for_answer(question)
 
 
 def _is_wanted(message: object) -> bool:
-    return not (isinstance(message, Question) and message.abandoned)
+    return not (isinstance(message, Question) and (message.abandoned or message.answered))

@@ -1,6 +1,6 @@
 """Messages that want an answer."""
 
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import outcome
@@ -15,22 +15,17 @@ class ActorFailed(errors.Unavailable):
     """The actor ended while it had the question in hand. `__cause__` is what it died of, if it was an error."""
 
 
-class _Holder(Protocol):
-    """Who has a question in hand and wants to know when it is answered."""
-
-    def let_go(self, question: "Question[object]") -> None: ...
-
-
 class _Slot(Generic[R]):
     """Where the answer to one question is put, and who waits for it there."""
 
-    __slots__ = ("_outcome", "abandoned", "filled", "holder")
+    __slots__ = ("_outcome", "abandoned", "filled", "hand")
 
     def __init__(self) -> None:
         self.filled = trio.Event()
         self.abandoned = False
-        self.holder: _Holder | None = None
-        self._outcome: outcome.Outcome[R] = outcome.Error(RuntimeError("not answered yet"))
+        self.hand: set[Question[Any]] | None = None
+        """All that the actor which has this question has in hand; `None` while the question waits in a mailbox."""
+        self._outcome: outcome.Outcome[R] | None = None
 
     def fill(self, result: outcome.Outcome[R]) -> None:
         self._outcome = result
@@ -38,14 +33,20 @@ class _Slot(Generic[R]):
 
     async def wait(self) -> R:
         await self.filled.wait()
-        return self._outcome.unwrap()
+        return self._take_outcome().unwrap()
+
+    def _take_outcome(self) -> outcome.Outcome[R]:
+        """Once only: an error that is raised and kept would hold on to itself through its traceback."""
+        result, self._outcome = self._outcome, None
+        assert result is not None  # noqa: S101  # it is filled, and there is one asker
+        return result
 
 
 class Question(msgspec.Struct, Generic[R], dict=True, eq=False):
     """A message that is answered with an `R`. Derive from it and add the fields of the question.
 
-    Each instance is asked once. The actor answers with `reply` or `fail`; if it ends without either, the asker gets
-    `ActorFailed`.
+    Each instance is asked once. The actor answers with `reply` or `fail`, or passes the question on to another actor;
+    if whoever has it ends without an answer, the asker gets `ActorFailed`.
     """
 
     def reply(self, value: R) -> None:
@@ -55,6 +56,11 @@ class Question(msgspec.Struct, Generic[R], dict=True, eq=False):
     def fail(self, error: Exception) -> None:
         """Answer with an error, which is raised at the asker's `ask`."""
         self._settle(outcome.Error(error))
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody waits for the answer, or did. A question can also be told: then it is answered to nobody."""
+        return self._slot is not None
 
     @property
     def abandoned(self) -> bool:
@@ -78,22 +84,32 @@ class Question(msgspec.Struct, Generic[R], dict=True, eq=False):
             return  # told rather than asked: nobody waits
         if slot.filled.is_set():
             raise RuntimeError(f"{type(self).__name__} was answered twice")
-        if slot.holder is not None:
-            slot.holder.let_go(self)  # type: ignore[arg-type]  # R is of no interest to the holder
+        _let_go(self, slot)
         slot.fill(result)
 
 
-def open_slot(question: Question[R]) -> _Slot[R]:
-    """Make the place for the answer. For `Ref.ask` alone."""
-    if "slot" in question.__dict__:
-        raise RuntimeError(f"{type(question).__name__} was asked twice")
+async def wait_for_answer(question: Question[R]) -> R:
+    """Make the place for the answer, and wait there. For `Ref.ask` alone."""
     slot: _Slot[R] = _Slot()
     question.__dict__["slot"] = slot
-    return slot
+    try:
+        return await slot.wait()
+    finally:
+        if not slot.filled.is_set():
+            slot.abandoned = True
+            _let_go(question, slot)
 
 
-def hold(question: Question[R], holder: _Holder) -> None:
-    """Note who has the question in hand. For `Inbox` alone."""
+def hold(question: Question[Any], hand: set[Question[Any]]) -> None:
+    """Note who has the question in hand from now on, and must answer it. For `Inbox` alone."""
     slot = question._slot  # noqa: SLF001  # the two halves of one mechanism
     if slot is not None:
-        slot.holder = holder
+        _let_go(question, slot)
+        slot.hand = hand
+        hand.add(question)
+
+
+def _let_go(question: Question[Any], slot: _Slot[Any]) -> None:
+    if slot.hand is not None:
+        slot.hand.discard(question)
+        slot.hand = None

@@ -1,4 +1,4 @@
-"""How often, and how soon, a child may be started again. Arithmetic only."""
+"""Who is started again, how often, and how soon. Arithmetic only."""
 
 from collections import deque
 from enum import Enum
@@ -19,6 +19,23 @@ class Restart(Enum):
     def applies(self, *, crashed: bool) -> bool:
         """Whether a child that has ended is to be started again."""
         return self is Restart.PERMANENT or (self is Restart.TRANSIENT and crashed)
+
+
+class Strategy(Enum):
+    """Who is restarted together with a child that crashed."""
+
+    ONE_FOR_ONE = "one_for_one"
+    """Nobody: the children do not depend on each other."""
+    REST_FOR_ONE = "rest_for_one"
+    """Those started after it: they may depend on it."""
+    ONE_FOR_ALL = "one_for_all"
+    """All of them: they depend on each other."""
+
+    def group(self, crashed: int) -> slice:
+        """Where those to be restarted stand in the start order, when the child at the index `crashed` has crashed."""
+        if self is Strategy.ONE_FOR_ONE:
+            return slice(crashed, crashed + 1)
+        return slice(crashed if self is Strategy.REST_FOR_ONE else 0, None)
 
 
 class Budget(msgspec.Struct, frozen=True):

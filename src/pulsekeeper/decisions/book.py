@@ -5,7 +5,7 @@ decision only compares. The content is kept as bytes: a book that is opened from
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -77,9 +77,10 @@ def _by_id(parts: Iterable[Part]) -> tuple[Part, ...]:
     return tuple(latest[key] for key in sorted(latest))
 
 
-def _terms(content: Content, entries: Iterable[Entry]) -> Terms:
+def _terms(content: Content, entries: Sequence[Entry]) -> Terms:
     exempt = frozenset(entry.campaign.id for entry in entries if entry.campaign.exempt.cooldown)
-    return Terms(releases=Releases(content.releases), policy=content.policy, exempt=exempt)
+    named = frozenset[str]().union(*(entry.expression.names for entry in entries if entry.expression is not None))
+    return Terms(releases=Releases(content.releases), policy=content.policy, exempt=exempt, named=named)
 
 
 def _rank(entry: Entry) -> tuple[int, int, str]:

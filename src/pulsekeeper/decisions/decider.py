@@ -26,8 +26,8 @@ from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.decisions.turns import decide_in_turn
 from pulsekeeper.postgres.failures import TransactionConflict
 
-_ATTEMPTS = 10
-"""How often a question is decided again because another node was faster. After that its page is shown nothing."""
+_ATTEMPTS = 5
+"""How often a question is decided at most, because another node or a change of the rules was faster."""
 _REST = 0.1
 """Seconds after an outage in which questions are refused without asking the database again."""
 
@@ -52,6 +52,12 @@ class _Turn:
     def __init__(self, person: Person) -> None:
         self.person = person
         self.questions: list[Decide] = []
+
+
+Turns = Mapping[str, _Turn]
+"""By the person's key, in the order in which they asked."""
+Attempt = tuple[Sequence[Write], Committed]
+_NOTHING_WRITTEN = Committed(is_current=True, saved=frozenset())
 
 
 class Decider:
@@ -86,60 +92,65 @@ class Decider:
         """Answers what can be answered; gives the reason why the rest cannot."""
         try:
             with trio.fail_after(self._settings.patience.total_seconds()):
-                for _ in range(_ATTEMPTS):
-                    left = [one for one in questions if not one.answered and not one.abandoned]
-                    if not left or not await self._attempt(left):
-                        break
+                await self._decide(questions)
         except (errors.Unavailable, trio.TooSlowError) as outage:
             self._resting_until = trio.current_time() + _REST
             return str(outage) or "the database was too slow"
         return "the rules are not read yet, or too many nodes decide about the same person"
 
-    async def _attempt(self, questions: Sequence[Decide]) -> bool:
-        """Decide and commit once; false when there are no rules to decide by."""
-        rules = self._shelf.rules
-        if rules is None:
-            return False
-        now = self._clock()
-        turns = _take_turns(questions, rules)
-        known = await self._recall(turns)
-        writes = [
-            decide_in_turn(rules.book, turn.person, known[key], [one.request for one in turn.questions], now)
-            for key, turn in turns.items()
-        ]
-        committed = await self._commit(writes, rules, now)
-        self._settle(turns, writes, committed)
-        self._numbers.committed(len(questions), sum(one.answered for one in questions))
-        if not committed.is_current:
-            await self._shelf.refresh()
-        return True
+    async def _decide(self, questions: Sequence[Decide]) -> None:
+        """Decide until all are answered, or cannot be.
+
+        The first attempt trusts the memory and keeps nobody waiting. For those for whom that was wrong, the next ones
+        hold the rows from reading to writing: another node that is always faster would otherwise win for ever.
+        """
+        attempt = self._trusting
+        for _ in range(_ATTEMPTS):
+            left, rules = [one for one in questions if not one.answered and not one.abandoned], self._shelf.rules
+            if not left or rules is None:
+                return
+            turns = _take_turns(left, rules)
+            try:
+                writes, committed = await attempt(turns, rules)
+            except TransactionConflict:
+                writes, committed = [], _NOTHING_WRITTEN
+            except BaseException:
+                self._memory.forget(turns)  # nobody knows what was written
+                raise
+            self._settle(turns, writes, committed)
+            self._numbers.committed(len(left), sum(one.answered for one in left))
+            attempt = self._holding
+            if not committed.is_current:
+                await self._shelf.refresh()
+
+    async def _trusting(self, turns: Turns, rules: Rules) -> Attempt:
+        known, now = await self._recall(turns), self._clock()
+        writes = _draft(turns, known, rules, now)
+        return writes, await self._store.commit(writes, revision=rules.revision, rule_book=rules.book.hash, now=now)
+
+    async def _holding(self, turns: Turns, rules: Rules) -> Attempt:
+        async with self._store.holding(list(turns)) as (store, known):
+            now = self._clock()
+            writes = _draft(turns, known, rules, now)
+            committed = await store.commit(writes, revision=rules.revision, rule_book=rules.book.hash, now=now)
+        return writes, committed
 
     async def _recall(self, person_keys: Iterable[str]) -> dict[str, Stored]:
         known = self._memory.known(person_keys)
         strangers = [key for key in person_keys if key not in known]
         if strangers:
             recalled = await self._store.recall(strangers)
-            known |= {key: recalled.get(key, NOBODY) for key in strangers}
+            known |= recalled
         return known
 
-    async def _commit(self, writes: Sequence[Write], rules: Rules, now: datetime) -> Committed:
-        try:
-            return await self._store.commit(writes, revision=rules.revision, rule_book=rules.book.hash, now=now)
-        except TransactionConflict:
-            self._memory.forget(write.person_key for write in writes)
-            return Committed(is_current=True, saved=frozenset())
-        except BaseException:
-            self._memory.forget(write.person_key for write in writes)  # nobody knows what was written
-            raise
-
-    def _settle(self, turns: Mapping[str, _Turn], writes: Sequence[Write], committed: Committed) -> None:
+    def _settle(self, turns: Turns, writes: Sequence[Write], committed: Committed) -> None:
+        if committed.is_current:
+            self._memory.forget(turns.keys() - committed.saved)
         for write in writes:
             if write.person_key in committed.saved:
                 self._memory.remember(write.person_key, Stored(write.new_version, write.state))
                 for question, row in zip(turns[write.person_key].questions, write.log, strict=True):
                     question.reply(row.reply)
-            elif committed.is_current:
-                self._memory.forget([write.person_key])
 
 
 def _take_turns(questions: Iterable[Decide], rules: Rules) -> dict[str, _Turn]:
@@ -149,3 +160,10 @@ def _take_turns(questions: Iterable[Decide], rules: Rules) -> dict[str, _Turn]:
         person = rules.person(question.kind, question.value)
         turns.setdefault(person.key, _Turn(person)).questions.append(question)
     return turns
+
+
+def _draft(turns: Turns, known: Mapping[str, Stored], rules: Rules, now: datetime) -> list[Write]:
+    return [
+        decide_in_turn(rules.book, turn.person, known.get(key, NOBODY), [one.request for one in turn.questions], now)
+        for key, turn in turns.items()
+    ]

@@ -54,6 +54,8 @@ class Expression:
         if found := faults(source):
             raise ValueError("\n".join(found))
         self._program = cel.compile(source)
+        self.names = VARIABLES.keys() & self._program.references()["variables"]
+        """The variables that it looks at. Giving CEL a value costs more than most expressions do."""
 
     def holds(self, context: cel.Context | None) -> bool:
         """Whether it gives `true`. Anything else, and any failure, is no: what is not certain is not shown."""

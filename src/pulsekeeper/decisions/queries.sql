@@ -21,10 +21,6 @@ on conflict (hash) do nothing
 -- Takes the place of the present revision. Writers of rules wait for each other here.
 update rule_book_revision set revision = revision + 1 returning revision
 
--- name: announce_revision
--- Tells every node that listens that there are new rules.
-select pg_notify('rule_book', :revision)
-
 -- name: campaign_definitions
 -- All campaigns as they were saved.
 select id, definition from campaigns order by id
@@ -54,6 +50,10 @@ select secret from salts order by id desc limit 1
 -- name: recall_visitors
 -- What is known of these people; the version is what a later write must find unchanged.
 select person_key, version, state from visitors where person_key = any(:keys::text[])
+
+-- name: recall_and_hold_visitors
+-- The same, and nobody else writes these rows until the transaction ends. Locked in the order in which all nodes lock.
+select person_key, version, state from visitors where person_key = any(:keys::text[]) order by person_key for update
 
 -- name: put_visitor
 -- Writes a person's state whatever it was before. For demonstrations and restored backups, never for decisions.

@@ -24,6 +24,7 @@ from pulsekeeper.decisions.model import (
 )
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.records import NOBODY
+from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.simulate import simulate
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.ids import uuid7
@@ -44,6 +45,7 @@ class DecisionRoutes:
         *,
         decider: Ref[Decide],
         store: DecisionStore,
+        rules: RuleStore,
         settings: Settings,
         clock: Clock,
         address_of: Callable[[Request], str],
@@ -51,6 +53,7 @@ class DecisionRoutes:
     ) -> None:
         self._decider = decider
         self._store = store
+        self._rules = rules
         self._settings = settings
         self._clock = clock
         self._address_of = address_of
@@ -93,7 +96,7 @@ class DecisionRoutes:
         policy = self._settings.policy()
         if question.campaigns is not None and question.releases is not None:
             return compile_book((), (), policy)
-        parts = await self._store.rule_book_parts()
+        parts = await self._rules.rule_book_parts()
         return compile_book(parts.campaigns, parts.releases, policy)
 
     async def _ask(self, question: Decide) -> bytes | None:

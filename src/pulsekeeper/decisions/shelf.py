@@ -12,7 +12,7 @@ from pulsekeeper.clock import Clock
 from pulsekeeper.decisions.book import RuleBook, compile_book
 from pulsekeeper.decisions.model import Settings
 from pulsekeeper.decisions.people import Person, anonymous_key
-from pulsekeeper.decisions.store import RULE_BOOK_CHANGED, DecisionStore
+from pulsekeeper.decisions.rule_store import RULE_BOOK_CHANGED, RuleStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.notices import Heard
 
@@ -44,7 +44,7 @@ class Shelf:
     ) -> None:
         """`loaded` is set when there are rules for the first time; nothing is read before `schema_ready`."""
         self._database = database
-        self._store = DecisionStore(database)
+        self._store = RuleStore(database)
         self._settings = settings
         self._clock = clock
         self._schema_ready = schema_ready

@@ -4,6 +4,7 @@ Rules look at the state *before* the call, plus this visit counted. What a clien
 counts as having been seen, but no client can be seen in the future.
 """
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, tzinfo
 from functools import cached_property
 
@@ -29,6 +30,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     policy: Policy
     exempt: frozenset[str]
     """The campaigns whose showings keep nothing else back."""
+    named: frozenset[str]
+    """The variables that any expression looks at."""
 
 
 class Visit(Struct, frozen=True, kw_only=True, dict=True):
@@ -100,25 +103,7 @@ class Visit(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def context(self) -> cel.Context | None:
         """What expressions see. Made only when the first one asks, and then shared by all of them."""
-        visitor: dict[str, object] = {
-            "kind": self.person.kind,
-            "firstVisit": self.is_first,
-            "lastReleaseSeen": (self.before and self.before.last_release_seen) or "",
-        }
-        if self.away is not None:
-            visitor["daysSinceLastSeen"] = self.away // _DAY
-        counters = {"today": self.visits.today, "thisWeek": self.visits.this_week, "total": self.visits.total}
-        return expressions.context(
-            {
-                "release": self.request.release_id,
-                "flags": self.request.feature_flags,
-                "visitor": visitor,
-                "visits": counters,
-                "attributes": self.request.attributes,
-                "now": self.now,
-                "auth": {"authenticated": self.person.authenticated, "roles": self.person.roles},
-            }
-        )
+        return expressions.context({name: _VALUES[name](self) for name in self.terms.named})
 
 
 def begin(terms: Terms, person: Person, before: VisitorState | None, request: DecideRequest, now: datetime) -> Visit:
@@ -182,3 +167,32 @@ def _away(before: VisitorState, request: DecideRequest, now: datetime) -> timede
     if request.last_client_action_at is not None:
         seen = max(seen, request.last_client_action_at)
     return max(now - seen, timedelta())
+
+
+def _visitor(visit: Visit) -> dict[str, object]:
+    known: dict[str, object] = {
+        "kind": visit.person.kind,
+        "firstVisit": visit.is_first,
+        "lastReleaseSeen": (visit.before and visit.before.last_release_seen) or "",
+    }
+    return known if visit.away is None else known | {"daysSinceLastSeen": visit.away // _DAY}
+
+
+def _counters(visit: Visit) -> dict[str, object]:
+    return {"today": visit.visits.today, "thisWeek": visit.visits.this_week, "total": visit.visits.total}
+
+
+def _auth(visit: Visit) -> dict[str, object]:
+    return {"authenticated": visit.person.authenticated, "roles": visit.person.roles}
+
+
+_VALUES: Mapping[str, Callable[[Visit], object]] = {
+    "release": lambda visit: visit.request.release_id,
+    "flags": lambda visit: visit.request.feature_flags,
+    "visitor": _visitor,
+    "visits": _counters,
+    "attributes": lambda visit: visit.request.attributes,
+    "now": lambda visit: visit.now,
+    "auth": _auth,
+}
+"""The values of the variables of `expressions`."""

@@ -30,13 +30,24 @@ _INTERRUPTED = 130
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="The median of them counts.")
 @click.option("--visitors", type=click.IntRange(min=1), default=1000, show_default=True, help="Known before it begins.")
+@click.option(
+    "--connections",
+    type=click.IntRange(min=1, max=1000),
+    multiple=True,
+    default=(1, 32, 128),
+    show_default=True,
+    help="At once; may be given several times.",
+)
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Where to save everything.")
-def main(suite: str, seconds: float, rounds: int, visitors: int, file: Path | None) -> None:
+def main(
+    *, suite: str, seconds: float, rounds: int, visitors: int, connections: tuple[int, ...], file: Path | None
+) -> None:
     """Measure SUITE, on real processes and a real database that are started for it and ended with it."""
     stages = [stage for name, stages in SUITES.items() if suite in {name, _ALL} for stage in stages]
+    plan = Plan(seconds=seconds, rounds=rounds, visitors=visitors, connections=connections)
     reasons: list[str] = []
     try:
-        trio.run(_until_signalled, stages, Plan(seconds=seconds, rounds=rounds, visitors=visitors), file)
+        trio.run(_until_signalled, stages, plan, file)
     except* (servers.ServerFailed, OSError, trio.TooSlowError) as failures:
         reasons = list(_sentences(failures))
     if reasons:

@@ -14,7 +14,6 @@ from benchmarks.loader import closed_loop
 from benchmarks.measuring import Case, Column, Experiment, Opened, Plan, Sample
 
 _CAMPAIGNS = 20
-_CONNECTIONS = (1, 32, 128)
 _PER_MINUTE = 1_000_000_000
 """The rate limits must not be what is measured."""
 
@@ -55,12 +54,12 @@ async def open_stage(plan: Plan) -> AsyncIterator[Opened]:
                 known = [_request(f"regular-{number:08}") for number in range(plan.visitors)]
                 await _introduce(server, known)
                 yield Opened(
-                    experiments=[_experiment(server, known)],
+                    experiments=[_experiment(server, plan, known)],
                     facts=facts | {"settings": f"defaults, but decisions.calls_per_minute = {_PER_MINUTE}"},
                 )
 
 
-def _experiment(server: servers.Process, known: Sequence[bytes]) -> Experiment:
+def _experiment(server: servers.Process, plan: Plan, known: Sequence[bytes]) -> Experiment:
     return Experiment(
         title="decisions over HTTP",
         about=(
@@ -71,13 +70,13 @@ def _experiment(server: servers.Process, known: Sequence[bytes]) -> Experiment:
         ),
         labels=("what", "connections"),
         columns=_COLUMNS,
-        cases=list(_cases(server, known)),
+        cases=list(_cases(server, plan, known)),
     )
 
 
-def _cases(server: servers.Process, known: Sequence[bytes]) -> Iterator[Case]:
+def _cases(server: servers.Process, plan: Plan, known: Sequence[bytes]) -> Iterator[Case]:
     strangers = (_request(f"stranger-{number:08}") for number in itertools.count())
-    for connections in _CONNECTIONS:
+    for connections in plan.connections:
         measure = partial(_measure, server, connections)
         labels = ("/healthz", str(connections))
         yield Case(labels=labels, measure=partial(measure, itertools.repeat(_HEALTHZ)))
@@ -94,9 +93,10 @@ async def _measure(server: servers.Process, connections: int, requests: Iterator
 
 async def _introduce(server: servers.Process, known: Sequence[bytes]) -> None:
     """Let every known visitor come once."""
-    met = await closed_loop(server.address, iter(known), connections=8, seconds=_MEETING)
-    if met.calls < len(known) or met.extra["errors"]:
-        raise servers.ServerFailed(f"only {met.calls} of {len(known)} visitors could be introduced: {met.extra}")
+    everybody = iter(known)
+    met = await closed_loop(server.address, everybody, connections=8, seconds=_MEETING)
+    if met.extra["errors"] or next(everybody, None) is not None:
+        raise servers.ServerFailed(f"not all of {len(known)} visitors could be introduced: {met.extra}")
 
 
 def _at_random(requests: Sequence[bytes]) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ it takes itself is one of its figures.
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from time import perf_counter, process_time
 
@@ -18,7 +18,7 @@ from benchmarks.measuring import Sample
 Address = tuple[str, int]
 
 _PATIENCE = 15.0
-"""Seconds after the end of a round in which the answers that are still due have to come."""
+"""Seconds for the first answers, and after the end of a round for those that are still due."""
 _PIECE = 65536
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
@@ -96,7 +96,7 @@ class _Tally:
 
 
 async def closed_loop(address: Address, requests: Iterator[bytes], *, connections: int, seconds: float) -> Sample:
-    """Keep so many connections busy until the time or the requests are over.
+    """Keep so many connections busy until the time or the requests are over. The first answer on each does not count.
 
     Raises `OSError`, in a group, when the server cannot be reached any more, and `trio.TooSlowError` when it has
     stopped answering.
@@ -106,6 +106,8 @@ async def closed_loop(address: Address, requests: Iterator[bytes], *, connection
         opened = [closing_all.enter_context(closing(Connection(address))) for _ in range(connections)]
         for connection in opened:
             await connection.open()
+        with trio.fail_after(_PATIENCE):
+            await _be_accepted(opened, requests)
         start, cpu = perf_counter(), process_time()
         with trio.fail_after(seconds + _PATIENCE):
             async with trio.open_nursery() as nursery:
@@ -122,6 +124,13 @@ async def closed_loop(address: Address, requests: Iterator[bytes], *, connection
             "loader": (process_time() - cpu) / elapsed,
         },
     )
+
+
+async def _be_accepted(opened: Sequence[Connection], requests: Iterator[bytes]) -> None:
+    """A connection that the server has not accepted yet would measure a queue in the kernel."""
+    async with trio.open_nursery() as nursery:
+        for connection, request in zip(opened, requests, strict=False):
+            nursery.start_soon(connection.exchange, request)
 
 
 async def _keep_asking(connection: Connection, requests: Iterator[bytes], tally: _Tally, end: float) -> None:

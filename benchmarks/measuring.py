@@ -21,6 +21,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     rounds: int
     visitors: int
     """How many people the server knows before anything is measured."""
+    connections: tuple[int, ...]
+    """How many of them the loader keeps busy, a set of cases for each number."""
 
     @property
     def warm_up(self) -> float:

@@ -1,6 +1,7 @@
 """What the reader gets: tables on standard output, everything in a JSON file, and a word now and then on the way."""
 
 import importlib.metadata
+import itertools
 import os
 import platform
 import subprocess
@@ -86,10 +87,10 @@ def progress(title: str, steps: int) -> Iterator[Callable[[str], None]]:
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     # It draws only when something has changed: a thread that draws all the time would take part in the measurement.
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as bar:
-        task = bar.add_task("", total=steps, completed=-1)
+        task, begun = bar.add_task("", total=steps), itertools.count()
 
         def say(step: str) -> None:
-            bar.update(task, description=step, advance=1, refresh=True)
+            bar.update(task, description=step, completed=next(begun), refresh=True)
 
         yield say
 

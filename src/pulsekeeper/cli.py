@@ -5,6 +5,7 @@ Exit codes: 1 when something failed, 2 when the command line or the configuratio
 
 import os
 import secrets
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial, wraps
@@ -34,6 +35,7 @@ from pulsekeeper.postgres import migrator
 from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.scalars import Secret
 from pulsekeeper.service import INTERRUPTED, GraceExceeded, Interrupted, run_service
+from pulsekeeper.validation import convert
 from pulsekeeper.web.identity import Scope
 from pulsekeeper.web.listening import CannotListen, Listening
 from pulsekeeper.web.tree import Node, Tree
@@ -63,7 +65,10 @@ def configured(command: Callable[Concatenate[Loaded[Config], P], None]) -> Calla
         given = {"PULSEKEEPER_DATA_DIR": data} if data else {}
         loaded = read(files, os.environ | given)
         logs.configure(loaded.config.log.level, loaded.config.log.format)
-        command(loaded, *args, **kwargs)
+        try:
+            command(loaded, *args, **kwargs)
+        except KeyboardInterrupt:
+            _die("interrupted", INTERRUPTED)
 
     return run
 
@@ -82,13 +87,16 @@ def main() -> NoReturn:
         _die(str(error), INTERRUPTED)
     except BudgetSpent as error:
         _die(f"gave up, because {_root_of(error)}", _FAILED)
+    except errors.Unavailable as error:
+        _die(f"{error.detail} ({_root_of(error)})" if error.__cause__ else error.detail, _FAILED)
     except _EXPECTED as error:
         _die(str(error), _FAILED)
     sys.exit(0)
 
 
 def _root_of(error: BaseException) -> BaseException:
-    return error if error.__cause__ is None else _root_of(error.__cause__)
+    inner = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
+    return error if inner is None else _root_of(inner)
 
 
 def _die(sentence: str, code: int) -> NoReturn:
@@ -211,7 +219,7 @@ def releases() -> None:
 def put_release(loaded: Loaded[Config], release_id: str, released_at: object, notes_url: str | None) -> None:
     """Register a release, or correct one."""
     given = {"id": release_id, "releasedAt": released_at or utc_now(), "notesUrl": notes_url}
-    release = msgspec.convert(given, Release)
+    release = convert(given, Release, unknown="refuse")
     _with_database(loaded, lambda database: RuleStore(database).save_release(release))
     click.echo(f"{release.id} released at {release.released_at.isoformat()}")
 
@@ -313,7 +321,7 @@ def _where(config: Config) -> str:
     return (
         ""
         if config.database.url or config.database == type(config.database)()
-        else f" --data {config.database.data_dir}"
+        else f" --data {shlex.quote(config.database.data_dir)}"
     )
 
 

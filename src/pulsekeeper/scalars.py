@@ -30,6 +30,8 @@ class Duration(timedelta):
 
     def __str__(self) -> str:
         microseconds = self // timedelta(microseconds=1)
+        if microseconds == 0:
+            return "0s"
         for unit, size in _WHOLE.items():
             if microseconds >= size and microseconds % size == 0:
                 return f"{microseconds // size}{unit}"

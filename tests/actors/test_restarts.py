@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsekeeper.actors.restarts import Backoff, Budget, Restart, RestartLog
+from pulsekeeper.actors.restarts import Backoff, Budget, Restart, RestartLog, Strategy
 
 
 @given(
@@ -56,3 +56,11 @@ def test_which_ends_are_followed_by_a_restart() -> None:
         (Restart.TEMPORARY, True): False,
         (Restart.TEMPORARY, False): False,
     }
+
+
+def test_who_falls_with_whom() -> None:
+    children = "abcd"
+
+    fallen = {strategy: children[strategy.group(children.index("b"))] for strategy in Strategy}
+
+    assert fallen == {Strategy.ONE_FOR_ONE: "b", Strategy.REST_FOR_ONE: "bcd", Strategy.ONE_FOR_ALL: "abcd"}

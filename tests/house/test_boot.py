@@ -34,7 +34,7 @@ async def test_a_created_key_opens_what_its_scope_says(client: httpx.AsyncClient
     keys = {scope: _create_key(house_database_url, scope) for scope in ("metrics", "worker")}
 
     metrics = await client.get("/metrics", headers=keys["metrics"])
-    too_little = await client.get("/api/system/tree", headers=keys["worker"])
+    too_little = await client.post("/api/experience/simulate", headers=keys["worker"])
     nobody = await client.get("/metrics")
 
     assert metrics.status_code == 200

@@ -24,7 +24,7 @@ def check_degraded(answers: Sequence[Answer]) -> None:
 
 def check_budget(service: Service) -> None:
     """By the clock of the node: the pages here have to wait for each other. One in ten is left to a busy machine."""
-    waits = sorted(line["milliseconds"] for line in service.log_lines() if line.get("route") == DECIDE)
+    waits = sorted(line.milliseconds for line in service.log_lines() if line.route == DECIDE)
     assert waits[len(waits) * 9 // 10] <= BUDGET
 
 

@@ -35,7 +35,7 @@ def has_ipv6() -> bool:
 
 def dump(database_url: str) -> str:
     """The whole database as text."""
-    command = [_find_binaries() / "pg_dump", "--inserts", database_url]
+    command = [str(_find_binaries() / "pg_dump"), "--inserts", database_url]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
 
 

@@ -79,7 +79,7 @@ async def test_what_is_left_out_is_taken_from_what_is_stored_and_nothing_is_chan
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"), [({}, 401), ({"Authorization": "Bearer a-key-that-nobody-knows"}, 401)]
+    "headers", [{}, {"Authorization": "Bearer a-key-that-nobody-knows"}], ids=["nobody", "a stranger"]
 )
-async def test_strangers_may_not(headers: dict[str, str], status: int, client: httpx.AsyncClient) -> None:
-    assert (await client.post(SIMULATE, json=QUESTION, headers=headers)).status_code == status
+async def test_nobody_else_may(headers: dict[str, str], client: httpx.AsyncClient) -> None:
+    assert (await client.post(SIMULATE, json=QUESTION, headers=headers)).status_code == 401

@@ -3,7 +3,6 @@
 What blocks here blocks for as long as a process needs to start, and nothing else goes on in a test meanwhile.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -14,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import httpx
+import msgspec
 import psutil  # type: ignore[import-untyped]  # ships no types
 import trio
 
@@ -30,6 +29,14 @@ _SETTINGS = {
     "decisions__calls_per_minute": "1000000",
     "decisions__visit_gap": "0s",
 }
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """The part of a line of the log that tests look at."""
+
+    event: str
+    route: str = ""
+    milliseconds: float = 0.0
 
 
 class Service:
@@ -91,9 +98,10 @@ class Service:
         """Everything that it has printed so far."""
         return self._output.read_text()
 
-    def log_lines(self) -> list[dict[str, Any]]:
+    def log_lines(self) -> list[LogLine]:
         """The structured part of it."""
-        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        lines = self.log().splitlines()
+        return [msgspec.json.decode(line, type=LogLine) for line in lines if line.startswith("{")]
 
     def end(self) -> None:
         """Whatever state it is in."""

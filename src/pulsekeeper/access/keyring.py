@@ -39,7 +39,7 @@ class _Recognised:
 
 
 class Keyring:
-    """The `Authenticator` of the web: the configured admin key, then the stored keys, most of them from memory.
+    """API keys: the configured admin key, then the stored keys, most of them from memory.
 
     The memory holds hashes of verified tokens only, so strangers cannot fill it, and whatever does not have the form of
     a token is turned away before any query.
@@ -60,16 +60,20 @@ class Keyring:
         Raises `Unauthorized` for a token that nobody knows, and `Unavailable` when the database would have to say and
         cannot be reached.
         """
-        fingerprint = hash_of(token)
-        if self._admin is not None and hmac.compare_digest(fingerprint, self._admin):
+        if self.is_admin_key(token):
             return Scope.ADMIN
         presented = parse(token)
         if presented is None:
             raise Unauthorized("This key is not known.")
+        fingerprint = hash_of(token)
         known = self._recall(fingerprint)
         if known and trio.current_time() - known.asked_at < self._remember:
             return known.scope
         return await self._ask(presented, fingerprint, known)
+
+    def is_admin_key(self, token: str) -> bool:
+        """Whether this is the configured admin key, which may look like anything."""
+        return self._admin is not None and hmac.compare_digest(hash_of(token), self._admin)
 
     def _recall(self, fingerprint: bytes) -> _Recognised | None:
         known = self._memory.get(fingerprint)

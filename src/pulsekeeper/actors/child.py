@@ -88,10 +88,10 @@ class Child:
         """Whether its last end is to be followed by another start."""
         self.leaving = False
         """Asked to stop for good; a restart of its siblings must not bring it back."""
-        self.restarts = 0
         self.streak = 0
         """Restarts since it last lived for a while: what its backoff grows with."""
         self.not_before = 0.0
+        self._lives = 0
         self._retired = False
         self._below: set[Mailbox[Any]] = set()
 
@@ -124,6 +124,7 @@ class Child:
                 self.request = None
             on_change()
 
+        self._lives += 1
         self.life = Life(self.spec.start, self.spec.mailbox, on_started=on_started, on_ended=on_change)
         return self.life
 
@@ -161,7 +162,7 @@ class Child:
         return Status(
             name=self.spec.name,
             state=self.state,
-            restarts=self.restarts,
+            restarts=max(0, self._lives - 1),
             depth=mail.depth,
             peak=mail.peak,
             capacity=mail.capacity,

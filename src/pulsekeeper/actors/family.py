@@ -63,7 +63,6 @@ class Family:
             if child.leaving or child.state is State.ENDED:
                 continue
             if child.comes_back:
-                child.restarts += 1
                 child.not_before = max(child.not_before, when)  # its own backoff may be the longer one
             else:
                 self.remove(child)

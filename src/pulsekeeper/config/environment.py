@@ -83,8 +83,8 @@ def _setting(name: str, text: str, variable: Variable, given: Mapping[str, str])
 def value_of(text: str, to: object) -> object:
     """What a variable's text means for a setting of this type.
 
-    Text stays as it is. Everything else is a TOML literal, lists also `a, b`. What is no literal stays text, too, for
-    the validation to refuse it with the right sentence.
+    Text stays as it is. Everything else is a TOML literal, lists also `a, b` or JSON. What is no literal stays text,
+    too, for the validation to refuse it with the right sentence.
     """
     types = [unwrapped(member)[0] for member in alternatives(unwrapped(to)[0])]
     if not text and type(None) in types:
@@ -111,6 +111,17 @@ def _literal(text: str) -> object:
 
 def _listed(text: str, to: object) -> object:
     if text.lstrip().startswith("["):
-        return _literal(text)
+        return _array(text)
     item_type = (get_args(to) or (str,))[0]
     return [value_of(item.strip(), item_type) for item in text.split(",") if item.strip()]
+
+
+def _array(text: str) -> object:
+    """A list in TOML, or else in JSON, which most tools write and which differs as soon as there are tables in it."""
+    literal = _literal(text)
+    if literal is not text:
+        return literal
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return text

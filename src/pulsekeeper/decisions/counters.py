@@ -5,7 +5,7 @@ from datetime import datetime, tzinfo
 from msgspec.structs import replace
 
 from pulsekeeper.decisions.calendar import iso_week, local_day
-from pulsekeeper.decisions.model import VisitorState, Visits
+from pulsekeeper.decisions.model import MOST, VisitorState, Visits
 
 
 def counted(before: VisitorState | None, now: datetime, zone: tzinfo, *, is_new: bool) -> Visits:
@@ -22,9 +22,9 @@ def counted(before: VisitorState | None, now: datetime, zone: tzinfo, *, is_new:
     if not (old.day and old.week):
         old = _dated(old, before.last_seen_at, zone)
     return Visits(
-        today=(old.today if old.day == day else 0) + is_new,
-        this_week=(old.this_week if old.week == week else 0) + is_new,
-        total=old.total + is_new,
+        today=min((old.today if old.day == day else 0) + is_new, MOST),
+        this_week=min((old.this_week if old.week == week else 0) + is_new, MOST),
+        total=min(old.total + is_new, MOST),
         day=day,
         week=week,
     )

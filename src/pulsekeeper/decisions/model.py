@@ -9,9 +9,13 @@ from pulsekeeper.decisions.campaigns import Campaign, Instant, Name, Release
 from pulsekeeper.scalars import Duration
 
 Positive = Annotated[int, Meta(ge=1)]
-Tally = Annotated[int, Meta(ge=0, le=2**53)]
+MOST = 2**53
+"""The largest number that every JSON reader takes as it is."""
+VisitorId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}$(?!\n)")]
+PersonKey = Annotated[str, Meta(pattern=r"^(user|visitor|ip):[^\n]", max_length=512, examples=["user:u-1"])]
 Text = Annotated[str, Meta(max_length=256)]
-Number = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+Tally = Annotated[int, Meta(ge=0, le=MOST)]
+Number = Annotated[int, Meta(ge=-MOST, le=MOST)]
 Attribute = bool | Number | float | Text | Annotated[tuple[Text, ...], Meta(max_length=64)]
 Attributes = Annotated[dict[Name, Attribute], Meta(max_length=32)]
 """What a client says about itself. It chooses messages; it never proves anything."""
@@ -131,7 +135,7 @@ class DecideRequest(Struct, frozen=True, kw_only=True, rename="camel"):
     """Minutes as JavaScript's `getTimezoneOffset()` gives them, positive west. Used only without a known zone."""
     last_client_action_at: Instant | None = None
     """When the person last did something in a page that answered from its cache: counts as seen, if past."""
-    visitor_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}$(?!\n)")] | None = None
+    visitor_id: VisitorId | None = None
     """A random first-party id of this browser."""
     attributes: Attributes = {}
 
@@ -182,7 +186,7 @@ class SimulateRequest(Struct, frozen=True, kw_only=True, rename="camel", forbid_
     request: DecideRequest
     now: Instant | None = None
     """The moment at which it would be asked; `null` is the present."""
-    person: Annotated[str, Meta(min_length=1, max_length=512, examples=["user:u-1"])] = "visitor:simulated"
+    person: PersonKey = "visitor:simulated"
     """A person key: `user:…`, `visitor:…` or `ip:…`. The next two are what its verified token would say."""
     authenticated: bool = False
     roles: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()

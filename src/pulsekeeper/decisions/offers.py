@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from pulsekeeper.decisions.calendar import Bounds, Period
 from pulsekeeper.decisions.entries import Entry, Limit
-from pulsekeeper.decisions.model import CampaignState, Policy
+from pulsekeeper.decisions.model import MOST, CampaignState, Policy
 
 Periods = Callable[[Period], Bounds]
 
@@ -67,7 +67,7 @@ def offered(entry: Entry, state: CampaignState, now: datetime) -> CampaignState:
     dropped = max(len(state.shown_at) - entry.kept_showings, 0)
     return replace(
         state,
-        offers=max(state.offers - dropped, 0) + 1,
+        offers=min(max(state.offers - dropped, 0) + 1, MOST),
         last_offered_at=now,
         shown_at=tuple(sorted(state.shown_at))[dropped:] if dropped else state.shown_at,
     )

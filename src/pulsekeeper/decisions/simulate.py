@@ -17,9 +17,9 @@ _KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 def simulate(question: SimulateRequest, book: RuleBook, state: VisitorState | None, now: datetime) -> SimulateReply:
     """Try a decision out. `book`, `state` and `now` stand in for whatever the question leaves open.
 
-    Raises `Invalid` with every fault of the given campaigns, of the person key and of the moment.
+    Raises `Invalid` with every fault of the given campaigns and of the moment.
     """
-    if faults := [*_campaign_faults(question), *_person_faults(question), *_moment_faults(question)]:
+    if faults := [*_campaign_faults(question), *_moment_faults(question)]:
         raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults)
     outcome = decide(
         _book(question, book),
@@ -52,13 +52,6 @@ def _person(question: SimulateRequest) -> Person:
 def _campaign_faults(question: SimulateRequest) -> list[Fault]:
     faults = checks.check_all(question.campaigns or ())
     return [Fault(f"/campaigns{fault.pointer}", fault.detail) for fault in faults]
-
-
-def _person_faults(question: SimulateRequest) -> list[Fault]:
-    kind, _, value = question.person.partition(":")
-    if kind in _KINDS and value:
-        return []
-    return [Fault("/person", "expected a person key that begins with 'user:', 'visitor:' or 'ip:'")]
 
 
 def _moment_faults(question: SimulateRequest) -> list[Fault]:

@@ -21,19 +21,18 @@ def decide_in_turn(
 ) -> Write:
     """Decide at least one request, and give what is to be written; `log` has a row with the reply for each of them."""
     state = None if stored.state is None else _states.decode(stored.state)
-    encoded = stored.state
-    log = []
+    before, after, log = stored.state, b"", []
     for request in requests:
         outcome = decide(book, person, state, request, now)
-        log.append(_log_row(outcome, request, encoded, now))
+        log.append(_log_row(outcome, request, before, now))
         state = outcome.after
-        encoded = _encoder.encode(state)
+        before = after = _encoder.encode(state)
     return Write(
         person_key=person.key,
         seen_version=stored.version,
         new_version=outcome.after.version,
         last_seen_at=outcome.after.last_seen_at,
-        state=_encoder.encode(outcome.after),
+        state=after,
         log=log,
     )
 

@@ -16,7 +16,7 @@ from pulsekeeper.decisions import expressions, offers
 from pulsekeeper.decisions.calendar import Bounds, Period, bounds, zone_of
 from pulsekeeper.decisions.counters import counted
 from pulsekeeper.decisions.entries import Entry
-from pulsekeeper.decisions.model import Attribute, CampaignState, DecideRequest, Policy, VisitorState, Visits
+from pulsekeeper.decisions.model import MOST, Attribute, CampaignState, DecideRequest, Policy, VisitorState, Visits
 from pulsekeeper.decisions.people import Person
 from pulsekeeper.decisions.releases import Releases
 
@@ -148,7 +148,7 @@ def remembered(visit: Visit, campaigns: dict[str, CampaignState]) -> VisitorStat
         last_release_visited=releases.newer(before.last_release_visited, running),
         campaigns=campaigns,
         attributes=visit.request.attributes or before.attributes,
-        version=before.version + 1,
+        version=min(before.version + 1, MOST),
     )
 
 

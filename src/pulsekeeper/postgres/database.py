@@ -1,7 +1,7 @@
 """The database as the house sees it: opened around the actor tree, used by every store."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from math import inf
 
@@ -102,13 +102,13 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 @asynccontextmanager
 async def _open(url: str, settings: Settings) -> AsyncIterator[Database]:
     with _without_wrapping():
-        async with open_bridge() as bridge, trio.open_nursery() as background:
+        async with open_bridge() as bridge, AsyncExitStack() as last, trio.open_nursery() as background:
             database = Database(bridge, background, url, settings)
+            last.push_async_callback(database.close)
             try:
                 yield database
             finally:
                 background.cancel_scope.cancel()
-                await database.close()
 
 
 @contextmanager

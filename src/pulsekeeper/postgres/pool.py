@@ -10,6 +10,7 @@ that either.
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from math import inf
 
 import msgspec
 import trio
@@ -69,9 +70,13 @@ class Pool:
         return Statistics(self._size, len(self._idle), self._size - self._free.value, waiting)
 
     async def close(self) -> None:
-        """Close what is idle, politely but not for long. What is busy is dropped when it comes back."""
+        """Close what is idle, politely but not for long, and not at all for a caller that is cancelled already.
+
+        What is busy is dropped when it comes back.
+        """
         self._closing = True
-        with trio.move_on_after(_GOODBYE, shield=True):
+        hurried = trio.current_effective_deadline() == -inf
+        with trio.move_on_after(0 if hurried else _GOODBYE, shield=True):
             async with trio.open_nursery() as nursery:
                 for session in self._idle:
                     nursery.start_soon(_say_goodbye, session)

@@ -8,7 +8,7 @@ from pulsekeeper.ids import uuid7
 from pulsekeeper.web.settings import Settings
 from pulsekeeper.web.wire import Header, Reply, Request
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # no dots: it is logged, and must not be an address
 _EVERYWHERE: tuple[Header, ...] = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),

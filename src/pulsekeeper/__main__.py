@@ -1,5 +1,5 @@
 """`python -m pulsekeeper` is `pulsekeeper`."""
 
-from pulsekeeper.cli import main
+from pulsekeeper.cli.main import main
 
 main()

@@ -11,6 +11,7 @@ from pulsekeeper.decisions.catalogue import definition, read_folder
 from pulsekeeper.decisions.model import VisitorState, Visits
 from pulsekeeper.decisions.people import anonymous_key
 from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.salt_store import SaltStore
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.house import House
 
@@ -25,7 +26,7 @@ async def furnish_demo(house: House, now: datetime) -> None:
     await rules.save_release(Release(id=RELEASE, released_at=now - timedelta(days=7)))
     campaigns = read_folder(sample_campaigns())
     await rules.save_campaigns({campaign.id: definition(campaign) for campaign in campaigns}, now)
-    key = await _demo_key(rules, house.config)
+    key = await _demo_key(house)
     await DecisionStore(house.database).put_visitor(key, now - _AWAY, _state(now - _AWAY))
 
 
@@ -43,9 +44,10 @@ def curl(url: str, visitor_id: str | None = None) -> str:
     return f"curl -s {url}/api/experience/decide -H 'Content-Type: application/json' -d '{body}'"
 
 
-async def _demo_key(rules: RuleStore, config: Config) -> str:
-    salt = await rules.salt_in_force()
-    return anonymous_key("visitor", VISITOR, environment=config.decisions.environment, salt=salt)
+async def _demo_key(house: House) -> str:
+    salts = await SaltStore(house.database).salts()
+    environment = house.config.decisions.environment
+    return anonymous_key("visitor", VISITOR, environment=environment, salt=salts.in_force)
 
 
 def _state(last_seen_at: datetime) -> bytes:

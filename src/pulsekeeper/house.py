@@ -16,11 +16,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
 from pulsekeeper import __version__
 from pulsekeeper.access.keyring import Keyring
+from pulsekeeper.access.operators import OperatorAuthenticator
 from pulsekeeper.access.store import KeyStore
+from pulsekeeper.access.verifier import TokenVerifier, open_token_verifier
 from pulsekeeper.actors.child import ChildSpec
 from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.actors.restarts import Budget, Strategy
@@ -29,7 +31,7 @@ from pulsekeeper.actors.tree import open_tree
 from pulsekeeper.checklist import Checklist
 from pulsekeeper.clock import Clock, utc_now
 from pulsekeeper.config import Config
-from pulsekeeper.decisions.decider import Decide, Decider
+from pulsekeeper.decisions.decider import Decider, Message
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.routes import DecisionRoutes
 from pulsekeeper.decisions.rule_store import RuleStore
@@ -54,6 +56,7 @@ class House(msgspec.Struct, frozen=True):
 
     config: Config
     database: Database
+    tokens: TokenVerifier
     listening: Listening
     checklist: Checklist
     """What is missing before this node is ready."""
@@ -70,8 +73,8 @@ async def open_house(config: Config, clock: Clock = utc_now) -> AsyncIterator[Ho
     listening = Listening(config.web)
     listening.open()
     try:
-        async with open_database(config.database) as database:
-            house = House(config, database, listening, Checklist())
+        async with open_token_verifier(config.auth, clock) as tokens, open_database(config.database) as database:
+            house = House(config, database, tokens, listening, Checklist())
             root = furnish(house, clock)
             async with open_tree(root) as started:
                 house.checklist.expect("not every actor has started", started)
@@ -88,7 +91,8 @@ def furnish(house: House, clock: Clock) -> Supervisor:
 
     numbers = Numbers(registry)
     decisions = DecisionStore(database)
-    decider: Mailbox[Decide] = Mailbox("decider", _DECIDER_MAILBOX)
+    operators = OperatorAuthenticator(Keyring(config.auth, KeyStore(database), clock), house.tokens)
+    decider: Mailbox[Message] = Mailbox("decider", _DECIDER_MAILBOX)
     routes = DecisionRoutes(
         decider=decider.ref,
         store=decisions,
@@ -96,6 +100,8 @@ def furnish(house: House, clock: Clock) -> Supervisor:
         settings=config.decisions,
         clock=clock,
         address_of=address_of(config),
+        identify=house.tokens.identify,
+        authenticator=operators,
         numbers=numbers,
     )
 
@@ -123,9 +129,8 @@ def furnish(house: House, clock: Clock) -> Supervisor:
 
     registry.register(tree.TreeCollector(root.statuses))
     services = Services(
-        authenticator=Keyring(config.auth, KeyStore(database), clock),
+        authenticator=operators,
         readiness=lambda: (*house.checklist.reasons(), *house.listening.reasons()),
-        metrics=lambda: generate_latest(registry),
         registry=registry,
         clock=clock,
         version=__version__,

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Self
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}  # weeks in ISO 8601 only
 _WHOLE = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000}
 _SHORT = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _ISO = re.compile(
@@ -69,5 +69,4 @@ def _iso_seconds(text: str) -> float | None:
     match = _ISO.fullmatch(text)
     if match is None or not any(match.groupdict().values()):
         return None
-    sizes = {"w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-    return sum(float(number) * sizes[unit] for unit, number in match.groupdict().items() if number)
+    return sum(float(number) * _UNITS[unit] for unit, number in match.groupdict().items() if number)

@@ -108,17 +108,14 @@ def test_what_is_no_key_set_is_an_outage(document: bytes) -> None:
         parse_key_set(document)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-)
+anything = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.text(max_size=3), max_size=2)
 members = st.fixed_dictionaries(
-    {"kty": st.sampled_from(["RSA", "EC", "oct"]), "kid": st.text()},
-    optional={name: st.text() | json_values for name in ("n", "e", "crv", "x", "y", "use", "alg", "key_ops", "d")},
+    {"kty": st.sampled_from(["RSA", "EC", "oct"]), "kid": st.text(min_size=1, max_size=3)},
+    optional=dict.fromkeys(("n", "e", "crv", "x", "y", "use", "alg", "key_ops", "d"), anything),
 )
 
 
-@given(st.lists(members | json_values))
+@given(st.lists(members | anything, max_size=5))
 def test_whatever_is_published_nothing_else_is_raised(jwks: list[object]) -> None:
     assert len(published(*jwks)) <= len(jwks)
 

@@ -47,6 +47,8 @@ async def test_the_states_of_a_group_that_is_being_restarted(autojump_clock: Moc
         await family.tell("c", 1.0)
         await family.tell("b", ValueError("bug"))
         assert states() == [State.RUNNING, State.WAITING, State.STOPPING]
+        await family.tell("a", ValueError("another bug"))
+        assert states() == [State.WAITING, State.WAITING, State.STOPPING]
 
         await trio.sleep(2)
         assert states() == [State.RUNNING] * 3

@@ -1,5 +1,6 @@
 """Children that are started and stopped while the tree runs."""
 
+from functools import partial
 from typing import Any, NoReturn
 
 import pytest
@@ -11,7 +12,8 @@ from pulsekeeper.actors.child import ChildSpec, State
 from pulsekeeper.actors.mailbox import Mailbox, Ref
 from pulsekeeper.actors.restarts import Budget, Restart, Strategy
 from pulsekeeper.actors.supervisor import StartChild, StopChild, Supervisor
-from tests.actors.recorder import PLENTY, Echo, Recorder, ask_and_note, open_branch
+from pulsekeeper.actors.tree import open_tree
+from tests.actors.recorder import PLENTY, Echo, Recorder, ask_and_note, branch, open_branch
 
 
 async def test_children_are_started_and_stopped_while_the_tree_runs(autojump_clock: MockClock) -> None:
@@ -77,6 +79,42 @@ async def test_a_child_that_was_stopped_is_not_brought_back_by_the_crash_of_a_si
         await trio.sleep(3)
 
         assert family.notes == ["+a", "+b", "-a", "-b", "+a"]
+
+
+async def test_a_child_that_is_stopped_while_its_group_is_restarted_is_not_the_first_to_come_back(
+    autojump_clock: MockClock,
+) -> None:
+    for _ in range(8):  # two tasks wait for the same end, and either may hear of it first
+        family = Recorder()
+        children = [family.spec("a"), family.spec("b")]
+        async with (
+            open_branch(partial(Supervisor, children, strategy=Strategy.ONE_FOR_ALL)) as ref,
+            trio.open_nursery() as stopping,
+        ):
+            await family.tell("a", 1.0)
+            await family.tell("b", ValueError("bug"))  # now the supervisor waits for a
+            stopping.start_soon(ref.ask, StopChild("a"))
+            await trio.sleep(3)
+
+            assert family.notes == ["+a", "+b", "-b", "-a", "+b"]
+
+
+async def test_a_supervisor_that_is_restarted_forgets_the_dynamic_children_of_its_lives(
+    autojump_clock: MockClock,
+) -> None:
+    family = Recorder()
+    below = branch("below", lambda: Supervisor([family.spec("a")], budget=Budget(limit=0, period=5.0)))
+    root = Supervisor([below], budget=PLENTY)
+
+    async with open_tree(root) as started:
+        await started.wait()
+        for _ in range(5):
+            family.boxes.pop("daily", None)
+            await below.mailbox.ref.ask(StartChild(family.spec("daily")))
+            await family.tell("a", ValueError("bug"))
+            await trio.sleep(6)
+
+        assert root.mailboxes() == {below.mailbox, family.boxes["a"]}
 
 
 async def test_a_child_that_died_at_its_first_start_is_gone_and_spent_no_budget(autojump_clock: MockClock) -> None:

@@ -94,6 +94,7 @@ async def test_whoever_asked_what_was_in_hand_hears_of_the_crash_with_its_cause(
     await wait_all_tasks_blocked()
 
     assert heard == [crash]
+    assert inbox.busy_since is None
 
 
 async def test_an_inbox_is_busy_from_taking_a_message_until_the_next_read(
@@ -199,3 +200,17 @@ async def test_who_is_busy_with_something_else_can_wait_for_the_end(nursery: tri
     await wait_all_tasks_blocked()
 
     assert heard == [Stop.FOR_GOOD]
+
+
+async def test_the_first_read_alone_says_that_the_actor_has_started() -> None:
+    mailbox: Mailbox[int] = Mailbox("m", 3)
+    mailbox.ref.tell_nowait(1)
+    mailbox.ref.tell_nowait(2)
+    started: list[str] = []
+    inbox = Inbox(mailbox, lambda: started.append("started"))
+    assert started == []
+
+    await inbox.get()
+    await inbox.get()
+
+    assert started == ["started"]

@@ -494,6 +494,31 @@ async def test_a_child_whose_work_is_done_is_not_brought_back_by_a_crash_at_the_
         assert family.notes == ["+a", "+b", "+c", "-a", "-b", "-c", "+a", "+c"]
 
 
+async def test_a_transient_child_that_falls_with_its_siblings_comes_back(autojump_clock: MockClock) -> None:
+    family = Recorder()
+    children = [family.spec("a"), family.spec("b", restart=Restart.TRANSIENT)]
+
+    async with open_tree(Supervisor(children, strategy=Strategy.ONE_FOR_ALL)) as started:
+        await started.wait()
+        await family.tell("a", ValueError("bug"))
+        assert family.notes == ["+a", "+b", "-a", "-b", "+a", "+b"]
+
+
+async def test_whoever_crashes_after_the_budget_is_spent_is_not_to_blame(autojump_clock: MockClock) -> None:
+    family = Recorder()
+    children = [family.spec(name) for name in "abcd"]
+    supervisor = Supervisor(children, strategy=Strategy.REST_FOR_ONE, budget=Budget(limit=1, period=5.0))
+
+    with pytest.raises(BudgetSpent, match="a crashed"):  # noqa: PT012  # it is the block that raises
+        async with open_tree(supervisor) as started:
+            await started.wait()
+            await family.tell("d", 1.0)
+            await family.tell("c", ValueError("bug"))  # now the supervisor waits for d
+            await family.tell("b", ValueError("bug"))
+            await family.tell("a", ValueError("bug"))
+            await trio.sleep_forever()
+
+
 async def test_a_temporary_child_that_has_never_lived_is_started_when_its_elder_is_up(
     autojump_clock: MockClock,
 ) -> None:

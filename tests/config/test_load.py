@@ -18,12 +18,18 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     ratio: float | None = None
 
 
+class Peer(Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    weight: int = 1
+
+
 class Web(Struct, frozen=True, forbid_unknown_fields=True):
     bind: str = "127.0.0.1:8000"
     port: Annotated[int, Meta(ge=1, le=65535)] = 80
     secure: bool = False
     proxies: tuple[str, ...] = ()
     weights: list[int] = []
+    peers: tuple[Peer, ...] = ()
     limits: Limits = Limits()
 
 
@@ -98,6 +104,9 @@ def test_the_environment_wins_over_files_whatever_its_case(write: Write) -> None
         ("PROXIES", "", ()),
         ("WEIGHTS", "1,2", [1, 2]),
         ("WEIGHTS", "3", [3]),
+        ("PEERS", '[{name = "a"}, {name = "b", weight = 2}]', (Peer("a"), Peer("b", 2))),
+        ("PEERS", '[{"name": "a"},\n {"name": "b", "weight": 2}]', (Peer("a"), Peer("b", 2))),
+        ("PEERS", "[]", ()),
         ("LIMITS__RATIO", "0.5", Limits(ratio=0.5)),
         ("LIMITS__RATIO", "", Limits(ratio=None)),
     ],
@@ -106,6 +115,33 @@ def test_variables_are_text_toml_literals_or_lists_as_the_setting_wants(name: st
     web = load_as(Whole, [], {f"PULSEKEEPER_WEB__{name}": text}).config.web
 
     assert getattr(web, name.partition("__")[0].lower()) == expected
+
+
+def test_tables_in_a_list_replace_those_of_an_earlier_layer(write: Write) -> None:
+    first, second = (
+        write("[web]\n[[web.peers]]\nname = 'a'\n[[web.peers]]\nname = 'b'"),
+        write("[[web.peers]]\nname = 'c'"),
+    )
+
+    assert loaded(first).config.web.peers == (Peer("a"), Peer("b"))
+    assert loaded(first, second).config.web.peers == (Peer("c"),)
+    assert loaded(first, PULSEKEEPER_WEB__PEERS="").config.web.peers == ()
+
+
+def test_what_is_wrong_in_a_table_of_a_list_is_told_with_its_number(write: Write) -> None:
+    path = write('[[web.peers]]\nname = "a"\n[[web.peers]]\nnmae = "b"')
+
+    assert problems(path) == [
+        f"{path}: web.peers.1.name: missing: expected a string",
+        f"{path}: web.peers.1.nmae: unknown key 'nmae'; did you mean 'name'?",
+    ]
+
+
+@pytest.mark.parametrize("text", ['[{"name": "a"}', '[{"name": 1}]', "[" * 10_000, "a, b", '{"name": "a"}'])
+def test_a_list_of_tables_in_a_variable_that_is_none_is_told_with_its_name(text: str) -> None:
+    assert {problem.partition(":")[0] for problem in problems(environ={"PULSEKEEPER_WEB__PEERS": text})} == {
+        "PULSEKEEPER_WEB__PEERS"
+    }
 
 
 def test_the_usual_database_variables_are_understood_and_ours_win() -> None:

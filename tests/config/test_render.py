@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pulsekeeper.config import load_as, render_toml
 from pulsekeeper.config.render import toml_value
 from pulsekeeper.scalars import Duration, Secret
-from pulsekeeper.validation import to_builtins
+from pulsekeeper.validation import convert, to_builtins
 
 
 class Deep(msgspec.Struct, frozen=True):
@@ -19,11 +19,16 @@ class Deep(msgspec.Struct, frozen=True):
     limit: float | None = None
 
 
+class Peer(msgspec.Struct, frozen=True):
+    name: str
+
+
 class Section(msgspec.Struct, frozen=True):
     key: Secret = Secret("")
     other: Secret = Secret("")
     wait: Duration = Duration(seconds=90)
     text: str = 'a "quoted" \\ line\n'
+    peers: tuple[Peer, ...] = (Peer("a"), Peer("b"))
     deep: Deep = Deep()
 
 
@@ -42,6 +47,7 @@ def test_the_result_is_printed_with_secrets_masked_and_sources_named(tmp_path: P
         'other = ""\n'
         f'wait = "2m"  # {path}\n'
         'text = "a \\"quoted\\" \\\\ line\\n"\n'
+        'peers = [{name = "a"}, {name = "b"}]\n'
         "\n"
         "[section.deep]\n"
         f'names = {{"a b" = 1}}  # {path}\n'
@@ -52,7 +58,9 @@ def test_the_result_is_printed_with_secrets_masked_and_sources_named(tmp_path: P
 def test_the_result_can_be_read_again() -> None:
     whole = Whole(Section(text="ü\x7f\t", deep=Deep({"": 1, "x.y": 2}, 1e300)))
 
-    assert tomllib.loads(render_toml(whole, {})) == to_builtins(whole)
+    again = convert(tomllib.loads(render_toml(whole, {})), Whole, unknown="refuse")
+
+    assert to_builtins(again) == to_builtins(whole)
 
 
 def test_a_source_cannot_end_its_comment() -> None:

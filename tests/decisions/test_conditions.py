@@ -4,16 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.rules import (
-    DAY,
-    INSTANT,
-    MINUTE,
-    NOW,
-    call,
-    campaign,
-    reason,
-    seen,
-)
+from tests.support.rules import DAY, INSTANT, MINUTE, NOW, call, campaign, reason, seen
 
 
 def test_a_campaign_without_conditions_is_shown() -> None:

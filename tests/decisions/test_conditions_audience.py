@@ -3,14 +3,7 @@
 import pytest
 
 from pulsekeeper.decisions.people import Person
-from tests.support.rules import (
-    ADDRESS,
-    USER,
-    VISITOR,
-    call,
-    campaign,
-    reason,
-)
+from tests.support.rules import ADDRESS, USER, VISITOR, call, campaign, reason
 
 
 def test_auth_is_a_verified_token_and_nothing_else() -> None:

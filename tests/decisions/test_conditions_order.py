@@ -8,17 +8,7 @@ from pulsekeeper.decisions.book import compile_book
 from pulsekeeper.decisions.campaigns import Campaign
 from pulsekeeper.decisions.conditions import RULES, refusal, relevant
 from pulsekeeper.decisions.model import CampaignState, Policy, VisitorState
-from tests.support.rules import (
-    DAY,
-    MINUTE,
-    NOW,
-    REQUEST,
-    VISITOR,
-    campaign,
-    reason,
-    seen,
-    shown,
-)
+from tests.support.rules import DAY, MINUTE, NOW, REQUEST, VISITOR, campaign, reason, seen, shown
 
 
 def test_the_rules_are_asked_in_their_order() -> None:

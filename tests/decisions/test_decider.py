@@ -16,11 +16,13 @@ from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.actors.supervisor import Supervisor
 from pulsekeeper.actors.tree import open_tree
 from pulsekeeper.decisions.book import compile_book
-from pulsekeeper.decisions.decider import Decide, Decider
+from pulsekeeper.decisions.decider import Acknowledge, Decide, Decider, Message
 from pulsekeeper.decisions.model import DecideReply, DecideRequest, Settings
 from pulsekeeper.decisions.numbers import Numbers
+from pulsekeeper.decisions.people import Asker
 from pulsekeeper.decisions.records import Committed, Stored, Write
 from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.salt_store import Salts
 from pulsekeeper.decisions.shelf import Rules, Shelf
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
@@ -34,7 +36,8 @@ STATES = inline("select state from visitors order by person_key")
 
 
 def question(visitor_id: str = "visitor-ann") -> Decide:
-    return Decide("visitor", visitor_id, DecideRequest(release_id="1.0", visitor_id=visitor_id))
+    asker = Asker(kind="visitor", value=visitor_id)
+    return Decide(asker, DecideRequest(release_id="1.0", visitor_id=visitor_id))
 
 
 def shown(reply: bytes) -> list[str]:
@@ -42,8 +45,8 @@ def shown(reply: bytes) -> list[str]:
 
 
 @asynccontextmanager
-async def running(decider: Callable[[], Decider], capacity: int = 1000) -> AsyncIterator[Mailbox[Decide]]:
-    mailbox: Mailbox[Decide] = Mailbox("decider", capacity)
+async def running(decider: Callable[[], Decider], capacity: int = 1000) -> AsyncIterator[Mailbox[Message]]:
+    mailbox: Mailbox[Message] = Mailbox("decider", capacity)
     supervisor = Supervisor([ChildSpec(name="decider", start=decider, mailbox=mailbox)])
     async with open_tree(supervisor) as started:
         await started.wait()
@@ -60,7 +63,7 @@ def node(
 @asynccontextmanager
 async def deciding(
     database: Database, of: Settings = DEFAULTS, now: Callable[[], datetime] = lambda: NOW
-) -> AsyncIterator[Mailbox[Decide]]:
+) -> AsyncIterator[Mailbox[Message]]:
     """A decider whose rules are loaded."""
     shelf = loaded_shelf(database, of)
     await shelf.refresh()
@@ -85,7 +88,7 @@ async def test_a_decision_is_in_the_state_and_in_the_log_when_it_is_answered(dat
 async def test_neither_the_browsers_id_nor_the_address_is_stored(database: Database) -> None:
     async with deciding(database) as decider:
         await decider.ref.ask(question("visitor-ann-1234"))
-        await decider.ref.ask(Decide("ip", "192.0.2.77", DecideRequest(release_id="1.0")))
+        await decider.ref.ask(Decide(Asker(kind="ip", value="192.0.2.77"), DecideRequest(release_id="1.0")))
 
         stored = repr([await database.fetch(query) for query in (LOG, STATES)])
     assert "visitor-ann-1234" not in stored
@@ -96,7 +99,7 @@ async def test_what_waits_together_is_committed_together_and_two_tabs_get_one_me
     await apply(RuleStore(database), campaign("hello"))
     replies: list[bytes] = []
 
-    async def ask(decider: Mailbox[Decide]) -> None:
+    async def ask(decider: Mailbox[Message]) -> None:
         replies.append(await decider.ref.ask(question()))
 
     async with deciding(database) as decider, trio.open_nursery() as nursery:
@@ -112,7 +115,7 @@ async def test_two_nodes_never_lose_a_visit_and_never_offer_twice(database: Data
     await apply(RuleStore(database), campaign("hello"))
     replies: list[bytes] = []
 
-    async def hammer(decider: Mailbox[Decide]) -> None:
+    async def hammer(decider: Mailbox[Message]) -> None:
         replies.extend([await decider.ref.ask(question()) for _ in range(25)])
 
     async with deciding(database, of) as first, deciding(database, of) as second, trio.open_nursery() as nursery:
@@ -190,7 +193,7 @@ def standing_shelf() -> Shelf:
     class Standing(Shelf):
         def __init__(self) -> None:
             book = compile_book([campaign("hello")], [], Settings().policy())
-            self.rules = Rules(revision=0, book=book, salt=b"salt", environment="test")
+            self.rules = Rules(revision=0, book=book, salts=Salts(b"salt", None), environment="test")
 
         async def keep_current(self) -> None:
             await trio.sleep_forever()

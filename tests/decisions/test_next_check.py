@@ -8,19 +8,7 @@ from pulsekeeper.decisions.book import RuleBook
 from pulsekeeper.decisions.campaigns import Campaign, Release
 from pulsekeeper.decisions.model import DecideRequest, Policy, VisitorState
 from pulsekeeper.decisions.people import Person
-from tests.support.rules import (
-    DAY,
-    MINUTE,
-    NOW,
-    REQUEST,
-    ask,
-    book_of,
-    call,
-    campaign,
-    offered,
-    seen,
-    shown,
-)
+from tests.support.rules import DAY, MINUTE, NOW, REQUEST, ask, book_of, call, campaign, offered, seen, shown
 
 PEOPLE = [Person(key=f"visitor:{number}", kind="visitor") for number in range(40)]
 

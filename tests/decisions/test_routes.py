@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from pulsekeeper import errors
 from pulsekeeper.actors.mailbox import Mailbox
-from pulsekeeper.decisions.decider import Decide
+from pulsekeeper.decisions.decider import Message
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.routes import DecisionRoutes
 from pulsekeeper.decisions.rule_store import RuleStore
@@ -29,8 +29,8 @@ class Desk:
     """A mailbox with a clerk behind it."""
 
     def __init__(self, capacity: int = 10) -> None:
-        self.mailbox: Mailbox[Decide] = Mailbox("decider", capacity)
-        self.asked: list[Decide] = []
+        self.mailbox: Mailbox[Message] = Mailbox("decider", capacity)
+        self.asked: list[Message] = []
         self.registry = CollectorRegistry()
         self.answer: bytes | Exception | None = ANSWER
         """`None`: none is ever given."""
@@ -52,6 +52,8 @@ class Desk:
             settings=settings(**changes),
             clock=lambda: NOW,
             address_of=lambda request: request.peer,
+            identify=self.identify,
+            authenticator=self,
             numbers=Numbers(self.registry),
         )
 
@@ -93,7 +95,7 @@ async def test_a_browser_with_an_id_is_known_by_it_and_one_without_by_its_addres
     await routes.decide(post({"releaseId": "1.0", "visitorId": "browser-1"}))
     await routes.decide(post({"releaseId": "1.0"}))
 
-    assert [(each.kind, each.value) for each in desk.asked] == [("visitor", "browser-1"), ("ip", "192.0.2.1")]
+    assert [(each.asker.kind, each.asker.value) for each in desk.asked] == [("visitor", "browser-1"), ("ip", "192.0.2.1")]
 
 
 async def test_unknown_members_are_ignored_and_text_plain_is_read(desk: Desk) -> None:

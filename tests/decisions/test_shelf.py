@@ -1,6 +1,7 @@
 import trio
 
 from pulsekeeper.decisions.model import Settings
+from pulsekeeper.decisions.people import Asker
 from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.shelf import Shelf
 from pulsekeeper.postgres.database import Database
@@ -72,7 +73,7 @@ async def test_all_nodes_hash_people_under_the_same_salt(database: Database) -> 
         shelf = loaded_shelf(database, Settings())
         await shelf.refresh()
         assert shelf.rules is not None
-        keys.add(shelf.rules.person("visitor", "visitor-ann").key)
+        keys.add(shelf.rules.person(Asker(kind="visitor", value="visitor-ann")).key)
 
     assert len(keys) == 1
 
@@ -83,6 +84,6 @@ async def test_an_environment_has_people_of_its_own(database: Database) -> None:
         shelf = Shelf(database, Settings(environment=environment), lambda: NOW, trio.Event(), trio.Event())
         await shelf.refresh()
         assert shelf.rules is not None
-        keys.add(shelf.rules.person("visitor", "visitor-ann").key)
+        keys.add(shelf.rules.person(Asker(kind="visitor", value="visitor-ann")).key)
 
     assert len(keys) == 2

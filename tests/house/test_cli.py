@@ -30,7 +30,7 @@ def test_the_configuration_is_printed_as_one_that_can_be_read_with_its_secrets_m
     printed = run_command(f"postgresql://somebody:{PASSWORD}@nowhere/none", "check-config")
 
     assert printed.returncode == 0, printed.stderr
-    assert tomllib.loads(printed.stdout)["decisions"]["visit_gap"] == "0ms"
+    assert tomllib.loads(printed.stdout)["decisions"]["visit_gap"] == "0s"
     assert PASSWORD not in printed.stdout
     assert ADMIN_KEY not in printed.stdout
 

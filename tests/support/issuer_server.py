@@ -23,8 +23,7 @@ def serve(folder: Path, port: int) -> None:
             with lock, (folder / "requests").open("a") as log:
                 log.write(self.path + "\n")
             document = folder / self.path.lstrip("/")
-            while (held := _beside(document, "hold")).exists():
-                assert held.name
+            while _beside(document, "hold").exists():
                 time.sleep(_POLL)
             status, redirect = _beside(document, "status"), _beside(document, "to")
             body = document.read_bytes() if document.is_file() else b""
@@ -38,8 +37,13 @@ def serve(folder: Path, port: int) -> None:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name that the library has
             """Nothing is printed."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            """A client that has read enough and left is no news."""
+
+    server = Server(("127.0.0.1", port), Handler)
     announcement = folder / "port.new"
     announcement.write_text(str(server.server_address[1]))
     announcement.rename(folder / "port")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 
 from pulsekeeper.errors import Unauthorized
 from pulsekeeper.scalars import Duration
@@ -98,12 +98,10 @@ FAIL = endpoint(fail, "/api/fail")
 
 def services(readiness: Callable[[], tuple[str, ...]] = tuple, registry: CollectorRegistry | None = None) -> Services:
     """What the composition root would hand in."""
-    registry = registry or CollectorRegistry()
     return Services(
         authenticator=Keys(),
         readiness=readiness,
-        metrics=lambda: generate_latest(registry),
-        registry=registry,
+        registry=registry or CollectorRegistry(),
         clock=lambda: NOON,
         version="1.2.3",
     )

@@ -132,7 +132,7 @@ async def test_a_bug_is_logged_and_tells_nothing_outside(client: Client) -> None
         response = await client.get("/api/fail", headers={"X-Request-ID": "abc"})
     assert response.status_code == 500
     assert b"4711" not in await response.get_data()
-    (failure,) = [entry for entry in logs if entry["event"] == "request failed"]
+    (failure,) = [entry for entry in logs if entry["event"] == "request_failed"]
     assert (failure["route"], failure["request_id"]) == ("/api/fail", "abc")
     assert isinstance(failure["exc_info"], RuntimeError)
 

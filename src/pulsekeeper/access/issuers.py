@@ -69,14 +69,17 @@ class IssuerKeys:
 
         Raises `Unauthorized` when it is not there after all, with the time after which the issuer is asked again.
         """
-        if not self._knows(key_id, algorithm):
+        keys = self._holding(key_id, algorithm)
+        if keys is None:
             await self._ask()
-        if self._keys is None or not self._knows(key_id, algorithm):
+            keys = self._holding(key_id, algorithm)
+        if keys is None:
             raise refused(self._reason(), retry_after=max(0.0, self._open_at - trio.current_time()))
-        return self._keys
+        return keys
 
-    def _knows(self, key_id: str, algorithm: str) -> bool:
-        return self._keys is not None and self._keys.find(key_id, algorithm) is not None
+    def _holding(self, key_id: str, algorithm: str) -> KeySet | None:
+        keys = self._keys
+        return None if keys is None or keys.find(key_id, algorithm) is None else keys
 
     async def _ask(self) -> None:
         """Wait for the fetch that is on its way, or for a new one, unless it is too early for one."""
@@ -94,6 +97,7 @@ class IssuerKeys:
             with trio.move_on_after(self._limit) as scope:
                 self._keys = await self._fetch(self.issuer)
                 self._due_at = trio.current_time() + self._ttl * _EARLY
+                _log.info("the keys of an issuer were fetched", issuer=self.issuer.issuer, keys=len(self._keys))
             if scope.cancelled_caught:
                 self._failed("it took too long")
         except Unavailable as error:

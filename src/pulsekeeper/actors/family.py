@@ -51,7 +51,7 @@ class Family:
                 child.retire()  # it was gone for good before its supervisor was started again
             if child.may_start(now) and (child.dynamic or not held_up):
                 yield child
-            held_up = held_up or self._holds_up_the_next(child)
+            held_up = held_up or child.state is State.STARTING
 
     def admit(self, spec: ChildSpec, request: Question[None]) -> None:
         """Take in a dynamic child, to be started."""
@@ -60,8 +60,6 @@ class Family:
     def expect_again(self, group: Sequence[Child], when: float) -> None:
         """They have fallen together: those that come back do so at the Trio time `when`, or later in start order."""
         for child in group:
-            if child.leaving or child.state is State.ENDED:
-                continue
             if child.comes_back:
                 child.not_before = max(child.not_before, when)  # its own backoff may be the longer one
             else:
@@ -77,10 +75,3 @@ class Family:
         """Free its name."""
         if child in self._children:
             self._children.remove(child)
-
-    def _holds_up_the_next(self, child: Child) -> bool:
-        if child.dynamic:
-            return False
-        if child.state is State.WAITING:  # in backoff: under ONE_FOR_ONE the others do not depend on it
-            return self._strategy is not Strategy.ONE_FOR_ONE
-        return child.state is State.STARTING

@@ -191,5 +191,4 @@ class Supervisor:
         child.leaving = True
         await self._stop_children([child], Stop.FOR_GOOD)
         self._children.forget(child)
-        self._notice()
         question.reply(None)

@@ -10,7 +10,7 @@ import msgspec
 from pulsekeeper.config.environment import CONFIG, from_environment
 from pulsekeeper.config.layers import Merged, Place, Problem, Setting, from_file, merge, source_of
 from pulsekeeper.errors import Fault, Invalid
-from pulsekeeper.validation import convert
+from pulsekeeper.validation import convert, place_of
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -61,5 +61,5 @@ def _usual(environ: Mapping[str, str]) -> list[Path]:
 
 def _told(faults: Iterable[Fault], merged: Merged) -> Iterable[Problem]:
     for fault in faults:
-        place = tuple(token.replace("~1", "/").replace("~0", "~") for token in fault.pointer.split("/")[1:])
+        place = place_of(fault.pointer)
         yield Problem(source_of(place, merged.sources) or "", ".".join(place), fault.detail)

@@ -38,7 +38,7 @@ def toml_value(value: object) -> str:
     if isinstance(value, dict):
         members = cast("dict[str, object]", value).items()
         return "{" + ", ".join(f"{_key(key)} = {toml_value(item)}" for key, item in members if item is not None) + "}"
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(toml_value, value)) + "]"
     if isinstance(value, float):
         return repr(value)  # as TOML writes it, nan and inf included

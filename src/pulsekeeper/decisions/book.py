@@ -47,7 +47,7 @@ class RuleBook(Struct, frozen=True, kw_only=True):
 
 
 def compile_book(campaigns: Iterable[Campaign], releases: Iterable[Release], policy: Policy) -> RuleBook:
-    """Make a rule book. Never refuses: a part that has become invalid since it was stored only makes its campaign rest.
+    """Make a rule book. Never refuses: what has become invalid since it was stored only switches its campaign off.
 
     Of campaigns, or releases, with the same id the last one counts.
     """

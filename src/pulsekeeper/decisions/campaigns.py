@@ -101,7 +101,7 @@ class Campaign(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown
 
     id: Slug
     type: Literal["release", "onboarding", "reengagement", "rollout", "survey"]
-    """What it is for; said to operators and statistics, no rule looks at it."""
+    """What it is for. No rule looks at it; but whoever completes or dismisses a `release` has seen that release."""
     action: Action
     """What the site does with the payload; any token that the site understands."""
     priority: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 0

@@ -14,7 +14,7 @@ from pulsekeeper.decisions import expressions
 from pulsekeeper.decisions.campaigns import Campaign, Trigger
 from pulsekeeper.decisions.entries import limit_of
 from pulsekeeper.errors import Fault, Invalid
-from pulsekeeper.validation import convert
+from pulsekeeper.validation import convert, place_of
 
 MOST_PAYLOAD = 16 * 1024
 """Bytes of JSON."""
@@ -111,7 +111,7 @@ def _readable_rest(document: object, faults: Iterable[Fault]) -> Campaign | None
         return None
     rest = copy.deepcopy(document)
     for fault in faults:
-        _put_aside(rest, fault.pointer.split("/")[1:])
+        _put_aside(rest, place_of(fault.pointer))
     try:
         return msgspec.convert(_PLACEHOLDERS | rest, Campaign, str_keys=True)
     except msgspec.ValidationError:
@@ -120,8 +120,7 @@ def _readable_rest(document: object, faults: Iterable[Fault]) -> Campaign | None
 
 def _put_aside(node: dict[str, object], path: Sequence[str]) -> None:
     """Remove the member at `path`; one inside of a list takes the list with it, since places in it must not shift."""
-    for step, name in enumerate(path):
-        key = name.replace("~1", "/").replace("~0", "~")
+    for step, key in enumerate(path):
         inner = node.get(key)
         if step == len(path) - 1 or not isinstance(inner, dict):
             node.pop(key, None)

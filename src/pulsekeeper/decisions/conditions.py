@@ -17,7 +17,7 @@ Rule = Callable[[Entry, Visit], str | None]
 def season(entry: Entry, visit: Visit) -> str | None:
     """On, begun, and not over."""
     campaign = entry.campaign
-    if not campaign.active or entry.rests:
+    if not campaign.active or entry.is_unreadable:
         return "inactive"
     if campaign.valid_from is not None and visit.now < campaign.valid_from:
         return "not_yet"
@@ -66,7 +66,7 @@ def absence(entry: Entry, visit: Visit) -> str | None:
     return "too_long_ago" if most is not None and (away is None or away > most) else None
 
 
-def frequency_of_visits(entry: Entry, visit: Visit) -> str | None:
+def visit_counts(entry: Entry, visit: Visit) -> str | None:
     """Here often enough and not too often, this visit counted."""
     trigger, counted = entry.campaign.trigger, visit.visits
     if trigger.min_visits is not None and counted.total < trigger.min_visits:
@@ -126,7 +126,7 @@ RULES: tuple[Rule, ...] = (
     feature_flag,
     release,
     absence,
-    frequency_of_visits,
+    visit_counts,
     expression,
     rollout,
     answer,
@@ -141,14 +141,15 @@ def relevant(entry: Entry) -> tuple[Rule, ...]:
     """The rules that can refuse a campaign at all, in their order. Most campaigns have few conditions."""
     campaign, trigger = entry.campaign, entry.campaign.trigger
     counters = (trigger.min_visits, trigger.max_visits, trigger.max_visits_today)
+    window = (campaign.valid_from, campaign.valid_to)
     needless: dict[Rule, bool] = {
-        season: campaign.active and not entry.rests and campaign.valid_from is None and campaign.valid_to is None,
+        season: campaign.active and not entry.is_unreadable and window == (None, None),
         identity: not (trigger.require_auth or campaign.personal),
         segment: not (entry.roles or entry.device_types or entry.regions),
         feature_flag: not entry.flags,
         release: trigger.release_id is None,
         absence: entry.min_away is None and entry.max_away is None,
-        frequency_of_visits: counters == (None, None, None),
+        visit_counts: counters == (None, None, None),
         expression: trigger.when is None,
         rollout: campaign.rollout is None,
         answer: not campaign.frequency.until_acknowledged,

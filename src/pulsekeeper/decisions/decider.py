@@ -5,10 +5,8 @@ the rules and the states of recent visitors, is a cache: every write names the r
 decided from, and the database refuses what has been overtaken. Such questions are read and decided again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Literal
 
 import trio
 
@@ -16,14 +14,16 @@ from pulsekeeper import errors
 from pulsekeeper.actors.inbox import Inbox
 from pulsekeeper.actors.question import Question
 from pulsekeeper.clock import Clock
+from pulsekeeper.decisions.acks import AckRequest
+from pulsekeeper.decisions.gathering import Ask, Gathered, gather
 from pulsekeeper.decisions.memory import Memory
 from pulsekeeper.decisions.model import DecideRequest, Settings
 from pulsekeeper.decisions.numbers import Numbers
-from pulsekeeper.decisions.people import Person
+from pulsekeeper.decisions.people import Asker
 from pulsekeeper.decisions.records import NOBODY, Committed, Stored, Write
 from pulsekeeper.decisions.shelf import Rules, Shelf
 from pulsekeeper.decisions.store import DecisionStore
-from pulsekeeper.decisions.turns import decide_in_turn
+from pulsekeeper.decisions.turns import Turn, take_turn
 from pulsekeeper.postgres.failures import TransactionConflict
 
 _ATTEMPTS = 5
@@ -38,25 +38,34 @@ class Decide(Question[bytes]):
     Fails with `errors.Unavailable` while that cannot be done: the caller then shows nothing.
     """
 
-    kind: Literal["visitor", "ip"]
-    value: str
-    """The browser's own id, or the address. It goes no further than this actor, which hashes it."""
+    asker: Asker
     request: DecideRequest
+    explain: bool = False
+
+    @property
+    def ask(self) -> Ask:
+        """The question without its asker's mailbox."""
+        return Ask(self.asker, self.request, self.explain)
 
 
-class _Turn:
-    """One person, and those of the questions in hand that are theirs."""
+class Acknowledge(Question[bool]):
+    """This is what became of an offer. Answered once it is committed; false when there was no such offer.
 
-    __slots__ = ("person", "questions")
+    Fails with `errors.Unavailable` while that cannot be done: the caller then says so.
+    """
 
-    def __init__(self, person: Person) -> None:
-        self.person = person
-        self.questions: list[Decide] = []
+    asker: Asker
+    report: AckRequest
+
+    @property
+    def ask(self) -> Ask:
+        """The report without its asker's mailbox."""
+        return Ask(self.asker, self.report)
 
 
-Turns = Mapping[str, _Turn]
-"""By the person's key, in the order in which they asked."""
-Attempt = tuple[Sequence[Write], Committed]
+Message = Decide | Acknowledge
+Turns = Mapping[str, Turn]
+"""By the person's key."""
 _NOTHING_WRITTEN = Committed(is_current=True, saved=frozenset())
 
 
@@ -72,7 +81,7 @@ class Decider:
         self._memory = Memory(settings.remembered)
         self._resting_until = -inf
 
-    async def run(self, inbox: Inbox[Decide]) -> None:
+    async def run(self, inbox: Inbox[Message]) -> None:
         """Answer until the inbox ends, while the rules are kept current beside."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._shelf.keep_current)
@@ -80,7 +89,7 @@ class Decider:
                 await self._answer(questions)
             nursery.cancel_scope.cancel()
 
-    async def _answer(self, questions: Sequence[Decide]) -> None:
+    async def _answer(self, questions: Sequence[Message]) -> None:
         detail = "the database was away a moment ago"
         if trio.current_time() >= self._resting_until:
             detail = await self._decide_until_answered(questions)
@@ -88,7 +97,7 @@ class Decider:
             if not question.answered:
                 question.fail(errors.Unavailable(detail))
 
-    async def _decide_until_answered(self, questions: Sequence[Decide]) -> str:
+    async def _decide_until_answered(self, questions: Sequence[Message]) -> str:
         """Answers what can be answered; gives the reason why the rest cannot."""
         try:
             with trio.fail_after(self._settings.patience.total_seconds()):
@@ -98,7 +107,7 @@ class Decider:
             return str(outage) or "the database was too slow"
         return "the rules are not read yet, or too many nodes decide about the same person"
 
-    async def _decide(self, questions: Sequence[Decide]) -> None:
+    async def _decide(self, questions: Sequence[Message]) -> None:
         """Decide until all are answered, or cannot be.
 
         The first attempt trusts the memory and keeps nobody waiting. For those for whom that was wrong, the next ones
@@ -109,61 +118,66 @@ class Decider:
             left, rules = [one for one in questions if not one.answered and not one.abandoned], self._shelf.rules
             if not left or rules is None:
                 return
-            turns = _take_turns(left, rules)
+            gathered = gather([one.ask for one in left], rules)
             try:
-                writes, committed = await attempt(turns, rules)
+                turns, committed = await attempt(gathered, rules)
             except TransactionConflict:
-                writes, committed = [], _NOTHING_WRITTEN
+                self._memory.forget(gathered.turns)
+                turns, committed = {}, _NOTHING_WRITTEN
             except BaseException:
-                self._memory.forget(turns)  # nobody knows what was written
+                self._memory.forget(gathered.turns)  # nobody knows what was written
                 raise
-            self._settle(turns, writes, committed)
-            self._numbers.committed(len(left), sum(one.answered for one in left))
+            self._settle(left, gathered, turns, committed)
             attempt = self._holding
             if not committed.is_current:
                 await self._shelf.refresh()
 
-    async def _trusting(self, turns: Turns, rules: Rules) -> Attempt:
-        known, now = await self._recall(turns), self._clock()
-        writes = _draft(turns, known, rules, now)
-        return writes, await self._store.commit(writes, revision=rules.revision, rule_book=rules.book.hash, now=now)
+    async def _trusting(self, gathered: Gathered, rules: Rules) -> tuple[Turns, Committed]:
+        known = self._memory.known(gathered.keys - gathered.fresh)
+        known = await _completed(known, gathered, self._store)
+        return await self._commit(gathered, known, rules, self._store)
 
-    async def _holding(self, turns: Turns, rules: Rules) -> Attempt:
-        async with self._store.holding(list(turns)) as (store, known):
-            now = self._clock()
-            writes = _draft(turns, known, rules, now)
-            committed = await store.commit(writes, revision=rules.revision, rule_book=rules.book.hash, now=now)
-        return writes, committed
+    async def _holding(self, gathered: Gathered, rules: Rules) -> tuple[Turns, Committed]:
+        async with self._store.holding(list(gathered.turns)) as (store, known):
+            return await self._commit(gathered, await _completed(known, gathered, store), rules, store)
 
-    async def _recall(self, person_keys: Iterable[str]) -> dict[str, Stored]:
-        known = self._memory.known(person_keys)
-        strangers = [key for key in person_keys if key not in known]
-        if strangers:
-            recalled = await self._store.recall(strangers)
-            known |= recalled
-        return known
+    async def _commit(
+        self, gathered: Gathered, known: Mapping[str, Stored], rules: Rules, store: DecisionStore
+    ) -> tuple[Turns, Committed]:
+        now = self._clock()
+        turns = {
+            key: take_turn(rules.book, known.get(key, NOBODY), [gathered.wishes[each] for each in places], known, now)
+            for key, places in gathered.turns.items()
+        }
+        writes = [turn.write for turn in turns.values() if turn.write is not None]
+        if not writes:
+            return turns, _NOTHING_WRITTEN
+        return turns, await store.commit(writes, revision=rules.revision, rule_book=rules.book.hash, now=now)
 
-    def _settle(self, turns: Turns, writes: Sequence[Write], committed: Committed) -> None:
-        if committed.is_current:
-            self._memory.forget(turns.keys() - committed.saved)
-        for write in writes:
-            if write.person_key in committed.saved:
-                self._memory.remember(write.person_key, Stored(write.new_version, write.state))
-                for question, row in zip(turns[write.person_key].questions, write.log, strict=True):
-                    question.reply(row.reply)
+    def _settle(self, asked: Sequence[Message], gathered: Gathered, turns: Turns, committed: Committed) -> None:
+        """Answer whom the commit has given the right to an answer."""
+        for key, turn in turns.items():
+            if turn.write is None or key in committed.saved:
+                self._remember(key, turn.write)
+                for place, answer in zip(gathered.turns[key], turn.answers, strict=True):
+                    asked[place].reply(answer)  # type: ignore[arg-type]  # a turn gives each question its kind of answer
+            elif committed.is_current:
+                self._memory.forget([key])
+        self._numbers.committed(len(asked), sum(one.answered for one in asked))
+
+    def _remember(self, key: str, write: Write | None) -> None:
+        if write is not None:
+            self._memory.remember(key, Stored(write.new_version, write.state))
 
 
-def _take_turns(questions: Iterable[Decide], rules: Rules) -> dict[str, _Turn]:
-    """The questions by the person who asks, in the order in which they came."""
-    turns: dict[str, _Turn] = {}
-    for question in questions:
-        person = rules.person(question.kind, question.value)
-        turns.setdefault(person.key, _Turn(person)).questions.append(question)
-    return turns
-
-
-def _draft(turns: Turns, known: Mapping[str, Stored], rules: Rules, now: datetime) -> list[Write]:
-    return [
-        decide_in_turn(rules.book, turn.person, known.get(key, NOBODY), [one.request for one in turn.questions], now)
-        for key, turn in turns.items()
-    ]
+async def _completed(known: Mapping[str, Stored], gathered: Gathered, store: DecisionStore) -> dict[str, Stored]:
+    """What is known, with what is not yet read from the database; rows under former keys are moved first."""
+    missing = gathered.keys - known.keys()
+    if not missing:
+        return dict(known)
+    former = {old: new for new, old in gathered.former_keys.items() if new in missing}
+    recalled = await store.recall(sorted(missing | former.keys()))
+    moves = {old: new for old, new in former.items() if old in recalled and new not in recalled}
+    if moves:
+        await store.move(moves)
+    return {**known, **{moves.get(key, key): row for key, row in recalled.items()}}

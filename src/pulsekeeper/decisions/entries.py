@@ -38,7 +38,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     """`None` also where `when` does not compile any more; it then refuses everybody."""
     salt: str
     limits: tuple[Limit, ...]
-    rests: bool
+    is_unreadable: bool
     """Whether a cap can no longer be read; the campaign then counts as switched off."""
     conditions: int
     """How many conditions it has: of two campaigns with the same priority the more particular one wins."""
@@ -62,7 +62,7 @@ def entry_of(campaign: Campaign) -> Entry:
         expression=None if trigger.when is None else _compiled(trigger.when),
         salt=(campaign.rollout and campaign.rollout.salt) or campaign.id,
         limits=limits or (),
-        rests=limits is None,
+        is_unreadable=limits is None,
         conditions=_conditions(campaign),
         kept_showings=max(FEWEST_KEPT, frequency.lifetime or 0, *(cap.cap for cap in frequency.caps)),
     )

@@ -1,13 +1,16 @@
 """How the room's routes are described to those who call them."""
 
+from typing import Literal
+
+from pulsekeeper.decisions.acks import AckRequest
 from pulsekeeper.decisions.model import DecideReply, DecideRequest, SimulateReply, SimulateRequest
-from pulsekeeper.web.endpoints import Answer, Endpoint
+from pulsekeeper.errors import NotFound, Unauthorized, Unavailable
+from pulsekeeper.web.endpoints import KIBIBYTE, Answer, Endpoint, Parameter
 from pulsekeeper.web.identity import Scope
 from pulsekeeper.web.problems import RateLimited
 from pulsekeeper.web.wire import Handler
 
 _TAG = "decisions"
-_KIBIBYTE = 1024
 _LIMITS = {
     "RateLimit-Policy": "How many calls an address, and a person, may make in a minute.",
     "RateLimit": "How many of them are left, and in how many seconds all are back.",
@@ -62,9 +65,40 @@ def decide(handler: Handler) -> Endpoint:
         body=DecideRequest,
         body_example=_REQUEST,
         answers={200: Answer(description="What to show.", type=DecideReply, example=_REPLY, headers=_LIMITS)},
-        errors=(RateLimited,),
+        parameters=(
+            Parameter(
+                name="explain",
+                description="`1`, with an admin key, adds `evaluated`: what became of every campaign.",
+                type=Literal["0", "1"],
+            ),
+        ),
+        errors=(RateLimited, Unauthorized),
         public=True,
-        max_body=16 * _KIBIBYTE,
+        max_body=16 * KIBIBYTE,
+    )
+
+
+def acknowledge(handler: Handler) -> Endpoint:
+    """`POST /api/experience/ack`."""
+    return Endpoint(
+        method="POST",
+        path="/api/experience/ack",
+        handler=handler,
+        tag=_TAG,
+        operation_id="acknowledge",
+        summary="Report what became of an offer.",
+        description=(
+            "A decision only makes an offer, which is reserved for half an hour; this makes it a showing. Report"
+            " `shown` when the message is on the screen, `dismissed` or `completed` when it was dealt with. The person is known"
+            " in the same way as when they asked. Repeating a report changes nothing. What could not be stored is said:"
+            " try again after `Retry-After`."
+        ),
+        body=AckRequest,
+        body_example={"campaignId": "welcome-back", "outcome": "dismissed", "visitorId": "b7d0f5a2c9e14c58"},
+        answers={204: Answer(description="It is stored.", headers=_LIMITS)},
+        errors=(NotFound, RateLimited, Unavailable),
+        public=True,
+        max_body=16 * KIBIBYTE,
     )
 
 
@@ -85,5 +119,5 @@ def simulate(handler: Handler) -> Endpoint:
         body_example=_SIMULATION,
         answers={200: Answer(description="What would be shown, and why.", type=SimulateReply)},
         scope=Scope.ADMIN,
-        max_body=1024 * _KIBIBYTE,
+        max_body=1024 * KIBIBYTE,
     )

@@ -27,6 +27,18 @@ class Person(Struct, frozen=True, kw_only=True):
     """Roles that the token vouches for."""
 
 
+class Asker(Struct, frozen=True, kw_only=True):
+    """Who asks, in their own words and before any hashing. It goes no further than from a request to the decider."""
+
+    kind: Literal["visitor", "ip"]
+    """What `value` is: the browser's own id, or the address."""
+    value: str
+    subject: str | None = None
+    """The `sub` of a verified token."""
+    roles: tuple[str, ...] = ()
+    """The roles that the token vouches for."""
+
+
 def user_key(subject: str) -> str:
     """The key of someone with a verified token."""
     return f"user:{subject}"

@@ -43,9 +43,51 @@ on conflict (id) do update set released_at = excluded.released_at, notes_url = e
 insert into salts (id, secret, created_at) values (1, :secret, :now)
 on conflict (id) do nothing
 
--- name: salt_in_force
--- The secret under which anonymous people are hashed at present.
-select secret from salts order by id desc limit 1
+-- name: salts
+-- The secrets under which anonymous people are hashed, the one in force first.
+select secret from salts order by id desc limit 2
+
+-- name: add_salt
+-- Puts a new secret in force.
+insert into salts (id, secret, created_at) select max(id) + 1, :secret, :now from salts
+
+-- name: retire_salts
+-- Deletes every secret but the one in force and the one before it, and with them the way back to who was hashed.
+delete from salts where id < (select max(id) - 1 from salts)
+
+-- name: move_visitors
+-- Gives rows that were hashed under the previous salt their new keys, with everything that hangs on them.
+with moves as (
+    select old_key, new_key from unnest(:old_keys::text[], :new_keys::text[]) as given (old_key, new_key)
+),
+moved as (
+    update visitors set person_key = new_key from moves where person_key = old_key
+),
+relogged as (
+    update decision_log set person_key = new_key from moves where person_key = old_key
+),
+reimpressed as (
+    update impressions set person_key = new_key from moves where person_key = old_key
+),
+revisited as (
+    update release_visits set person_key = new_key from moves where person_key = old_key
+),
+users as (
+    select distinct links.person_key from links join moves on links.anonymous_key = moves.old_key
+),
+relinked as (
+    update links set anonymous_key = new_key from moves where anonymous_key = old_key
+)
+update visitors
+set
+    version = version + 1,
+    state = state || jsonb_build_object('version', version + 1, 'linked', (
+        select jsonb_agg(coalesce(new_key, linked))
+        from jsonb_array_elements_text(state -> 'linked') as linked
+        left join moves on old_key = linked
+    ))
+from users
+where visitors.person_key = users.person_key
 
 -- name: recall_visitors
 -- What is known of these people; the version is what a later write must find unchanged.
@@ -108,13 +150,38 @@ saved as (
 ),
 logged as (
     insert into decision_log
-        (decision_id, decided_at, person_key, rule_book, request, state_before, reply, reasons)
-    select decision_id, :now, person_key, :rule_book, request, state_before, reply, reasons
+        (decision_id, decided_at, person_key, identity, rule_book, request, state_before, reply, reasons)
+    select decision_id, :now, person_key, identity, :rule_book, request, state_before, reply, reasons
     from unnest(
-        :decision_ids::uuid[], :people::text[], :requests::json[], :states_before::json[], :replies::json[],
-        :reasons::json[]
-    ) as given (decision_id, person_key, request, state_before, reply, reasons)
+        :decision_ids::uuid[], :people::text[], :identities::json[], :requests::json[], :states_before::json[],
+        :replies::json[], :reasons::json[]
+    ) as given (decision_id, person_key, identity, request, state_before, reply, reasons)
     join saved using (person_key)
+),
+impressed as (
+    insert into impressions (happened_at, person_key, campaign_id, event, release_id, decision_id)
+    select :now, person_key, campaign_id, event, release_id, decision_id
+    from unnest(
+        :impressed::text[], :impressed_campaigns::text[], :impressed_events::text[], :impressed_releases::text[],
+        :impressed_decisions::uuid[]
+    ) as given (person_key, campaign_id, event, release_id, decision_id)
+    join saved using (person_key)
+),
+visited as (
+    insert into release_visits (release_id, person_key, first_at)
+    select release_id, person_key, :now
+    from unnest(:visiting::text[], :visited_releases::text[]) as given (person_key, release_id)
+    join saved using (person_key)
+    on conflict do nothing
+),
+linked as (
+    insert into links (person_key, anonymous_key, linked_at, state_before, anonymous_state)
+    select person_key, anonymous_key, :now, state_before, anonymous_state
+    from unnest(
+        :linking::text[], :linked_keys::text[], :linked_before::json[], :linked_anonymous::json[]
+    ) as given (person_key, anonymous_key, state_before, anonymous_state)
+    join saved using (person_key)
+    on conflict do nothing
 )
 select
     (select is_current from head) as is_current,
@@ -122,6 +189,6 @@ select
 
 -- name: decision
 -- One row of the log.
-select decision_id, decided_at, person_key, rule_book, request, state_before, reply, reasons
+select decision_id, decided_at, person_key, identity, rule_book, request, state_before, reply, reasons
 from decision_log
 where decision_id = :decision_id

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from msgspec import Struct
+
+from pulsekeeper.decisions.people import Kind
 
 
 class Stored(Struct, frozen=True):
@@ -23,21 +26,52 @@ class LogRow(Struct, frozen=True, kw_only=True):
     """One decision on its way into the log. The texts are JSON."""
 
     decision_id: UUID
+    identity: bytes
+    """What was known of who asked, besides the key: see `Identity`."""
     request: bytes
     state_before: bytes | None
     reply: bytes
     reasons: bytes
 
 
+class Identity(Struct, frozen=True, kw_only=True):
+    """What a decision knew of who asked, besides the key. Kept with it, so that it can be made again."""
+
+    kind: Kind
+    authenticated: bool = False
+    roles: tuple[str, ...] = ()
+
+
+class Impression(Struct, frozen=True, kw_only=True):
+    """Something that became of a campaign and a person."""
+
+    campaign_id: str
+    event: Literal["offered", "shown", "dismissed", "completed"]
+    release_id: str | None
+    decision_id: UUID | None
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """An anonymous row that turned out to be this person, and both states as they were: enough to undo it."""
+
+    anonymous_key: str
+    state_before: bytes | None
+    anonymous_state: bytes | None
+
+
 class Write(Struct, frozen=True, kw_only=True):
-    """What a batch has to write for one person: the state in the end, and every decision on the way to it."""
+    """What a batch has to write for one person: the state in the end, and everything that happened on the way to it."""
 
     person_key: str
     seen_version: int
     new_version: int
     last_seen_at: datetime
     state: bytes
-    log: Sequence[LogRow]
+    log: Sequence[LogRow] = ()
+    impressions: Sequence[Impression] = ()
+    links: Sequence[Link] = ()
+    releases_visited: Sequence[str] = ()
+    """The releases that the person has now run for the first time."""
 
 
 class Committed(Struct, frozen=True):

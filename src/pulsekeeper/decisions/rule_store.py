@@ -1,4 +1,4 @@
-"""What decisions are made by, in PostgreSQL: campaigns, releases, every version of the two, and the salt."""
+"""What decisions are made by, in PostgreSQL: campaigns, releases, and every version of the two."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -72,14 +72,6 @@ class RuleStore:
                 _Q.save_release, id=release.id, released_at=release.released_at, notes_url=release.notes_url
             )
             await _announce(transaction, revision)
-
-    async def add_first_salt(self, secret: bytes, now: datetime) -> None:
-        """Give the database its first salt, unless it has one."""
-        await self._database.execute(_Q.add_first_salt, secret=secret, now=now)
-
-    async def salt_in_force(self) -> bytes:
-        """The secret under which anonymous people are hashed."""
-        return bytes(await self._database.fetch_value(_Q.salt_in_force))
 
 
 async def _announce(transaction: Transaction, revision: int) -> None:

@@ -1,7 +1,6 @@
 """The rules in force, and how they stay so: told of changes, and looked at now and then in case one was missed."""
 
 import secrets
-from typing import Literal
 
 import msgspec
 import structlog
@@ -11,8 +10,9 @@ from pulsekeeper import errors
 from pulsekeeper.clock import Clock
 from pulsekeeper.decisions.book import RuleBook, compile_book
 from pulsekeeper.decisions.model import Settings
-from pulsekeeper.decisions.people import Person, anonymous_key
+from pulsekeeper.decisions.people import Asker, Person, anonymous_key, user_key
 from pulsekeeper.decisions.rule_store import RULE_BOOK_CHANGED, RuleStore
+from pulsekeeper.decisions.salt_store import Salts, SaltStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.notices import Heard
 
@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 _RETRY = 1.0
 """Seconds until another try when the rules could not be read."""
-_SALT_BYTES = 32
+SALT_BYTES = 32
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,12 +28,25 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     revision: int
     book: RuleBook
-    salt: bytes
+    salts: Salts
     environment: str
 
-    def person(self, kind: Literal["visitor", "ip"], value: str) -> Person:
-        """The person behind a browser's id or an address."""
-        return Person(key=anonymous_key(kind, value, environment=self.environment, salt=self.salt), kind=kind)
+    def anonymous_key(self, asker: Asker) -> str:
+        """The key of the browser or the address."""
+        return self._hash(asker, self.salts.in_force)
+
+    def former_key(self, asker: Asker) -> str | None:
+        """The key that it had before the last rotation of the salt."""
+        return None if self.salts.previous is None else self._hash(asker, self.salts.previous)
+
+    def person(self, asker: Asker) -> Person:
+        """Who asks, under the key that is in force."""
+        if asker.subject is not None:
+            return Person(key=user_key(asker.subject), kind="user", authenticated=True, roles=asker.roles)
+        return Person(key=self.anonymous_key(asker), kind=asker.kind)
+
+    def _hash(self, asker: Asker, salt: bytes) -> str:
+        return anonymous_key(asker.kind, asker.value, environment=self.environment, salt=salt)
 
 
 class Shelf:
@@ -45,6 +58,7 @@ class Shelf:
         """`loaded` is set when there are rules for the first time; nothing is read before `schema_ready`."""
         self._database = database
         self._store = RuleStore(database)
+        self._salts = SaltStore(database)
         self._settings = settings
         self._clock = clock
         self._schema_ready = schema_ready
@@ -59,9 +73,9 @@ class Shelf:
             return
         book = compile_book(parts.campaigns, parts.releases, self._settings.policy())
         await self._store.record_rule_book(book.hash, book.content, now)
-        await self._store.add_first_salt(secrets.token_bytes(_SALT_BYTES), now)
-        salt = await self._store.salt_in_force()
-        self._put(Rules(revision=parts.revision, book=book, salt=salt, environment=self._settings.environment))
+        await self._salts.add_first(secrets.token_bytes(SALT_BYTES), now)
+        salts = await self._salts.salts()
+        self._put(Rules(revision=parts.revision, book=book, salts=salts, environment=self._settings.environment))
 
     async def keep_current(self) -> None:
         """Refresh whenever a change is announced, and every `rule_book_refresh` anyway."""

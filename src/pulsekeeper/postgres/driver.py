@@ -187,4 +187,4 @@ def _meaning(error: BaseException) -> Exception | None:
 def _log_stray(_loop: object, context: Mapping[str, Any]) -> None:
     """Log what asyncio could tell nobody. trio-asyncio would end the whole service for it, over a lost connection."""
     error: BaseException | None = context.get("exception")
-    _log.warning("asyncio had nobody to tell", message=str(context.get("message")), error=type(error).__name__)
+    _log.warning("asyncio_stray_error", message=str(context.get("message")), error=type(error).__name__)

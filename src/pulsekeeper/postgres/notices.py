@@ -64,7 +64,7 @@ class Listener:
                     pause = _FIRST_PAUSE
                     await self._listen(session)
                 except Unavailable as outage:
-                    _log.warning("listening was interrupted", channels=self._channels, reason=outage.detail)
+                    _log.warning("listening_interrupted", channels=self._channels, reason=outage.detail)
                 await trio.sleep(pause * (0.5 + self._jitter() / 2))
                 pause = min(pause * 2, _LONGEST_PAUSE)
 

@@ -40,6 +40,11 @@ def pointer(place: Place) -> str:
     return "".join("/" + token[:ECHO].replace("~", "~0").replace("/", "~1") for token in place)
 
 
+def place_of(pointer: str) -> Place:
+    """The way back from a JSON pointer to the place, as far as keys were not cut."""
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+
+
 def faults(value: object, to: object, *, refuse: bool, place: Place = ()) -> Iterator[Fault]:
     """Everything that keeps `value` from being a `to`, lazily; with `refuse`, unknown keys of any Struct too."""
     if len(place) > DEEPEST:

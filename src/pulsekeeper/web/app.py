@@ -62,10 +62,9 @@ def create_app(endpoints: Iterable[Endpoint], settings: Settings, services: Serv
     everything = operations.with_operations(endpoints, services)
     _check_distinct(everything)
     app = App(gate, services)
+    longest_body = max(endpoint.max_body for endpoint in everything)
     app.config.update(
-        MAX_CONTENT_LENGTH=max(
-            endpoint.max_body for endpoint in everything
-        ),  # each endpoint's own is kept when it reads
+        MAX_CONTENT_LENGTH=longest_body,  # each endpoint's own limit is kept when it reads
         BODY_TIMEOUT=None,  # the gate's
         RESPONSE_TIMEOUT=None,  # the connection's
         PROPAGATE_EXCEPTIONS=False,

@@ -5,13 +5,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import trio
-from hypercorn.typing import (
-    ASGIReceiveCallable,
-    ASGIReceiveEvent,
-    ASGISendCallable,
-    ASGISendEvent,
-    HTTPScope,
-)
+from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, ASGISendEvent, HTTPScope
 from quart import Quart
 from quart_trio.asgi import TrioASGIHTTPConnection
 

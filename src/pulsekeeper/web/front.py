@@ -88,7 +88,7 @@ class Front:
         try:
             await HttpConnection(ASGIWrapper(self._app), self._config, self._context, stream, self._app.refuse).run()
         except Exception:  # a connection is the unit of failure: no client may bring down the others
-            _log.exception("connection failed")
+            _log.exception("connection_failed")
 
 
 class _Log(Logger):

@@ -34,10 +34,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     authenticator: Authenticator
     readiness: Callable[[], Sequence[str]]
     """Why the service is not ready, in words; empty when it is."""
-    metrics: Callable[[], bytes]
-    """The metrics in Prometheus' text format."""
     registry: CollectorRegistry
-    """Where the web's own metrics are registered."""
+    """All metrics of the process: the web adds its own, and `/metrics` shows everything that is in it."""
     clock: Clock
     version: str
 

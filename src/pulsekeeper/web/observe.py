@@ -46,4 +46,4 @@ class Observer:
 
     def bug(self, route: str, request: Request, error: Exception) -> None:
         """A handler broke. The traceback is logged; what was sent to it is not."""
-        _log.error("request failed", route=route, request_id=request.request_id, exc_info=error)
+        _log.error("request_failed", route=route, request_id=request.request_id, exc_info=error)

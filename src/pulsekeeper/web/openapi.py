@@ -124,7 +124,7 @@ def _answer(answer: Answer, schemas: Mapping[int, Json]) -> Json:
 
 def _errors(endpoint: Endpoint) -> list[type[PulsekeeperError]]:
     """What the handler may raise, and what the web itself may answer in its place."""
-    kinds: list[type[PulsekeeperError]] = [Invalid, problems.Bug, Unavailable, *endpoint.errors]
+    kinds: list[type[PulsekeeperError]] = [Invalid, problems.InternalError, Unavailable, *endpoint.errors]
     if endpoint.takes_body:
         kinds += [problems.RequestTimeout, problems.PayloadTooLarge]
     if endpoint.body is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from prometheus_client import generate_latest
 
 from pulsekeeper.web import docs, openapi
 from pulsekeeper.web.endpoints import Answer, Endpoint
@@ -80,7 +81,7 @@ def _readyz(services: Services) -> Endpoint:
 
 def _metrics(services: Services) -> Endpoint:
     async def metrics(_: Request) -> Reply:
-        return Reply(status=200, body=services.metrics(), content_type=_METRICS_TYPE)
+        return Reply(status=200, body=generate_latest(services.registry), content_type=_METRICS_TYPE)
 
     return Endpoint(
         method="GET",

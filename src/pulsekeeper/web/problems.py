@@ -101,7 +101,7 @@ class HeaderFieldsTooLarge(HttpError):
     title = "Request header fields too large"
 
 
-class Bug(HttpError):
+class InternalError(HttpError):
     """Something is wrong with the server itself. The answer tells nothing about the inside; the log does."""
 
     status = 500
@@ -112,7 +112,7 @@ def answer_of(error: Exception) -> PulsekeeperError:
     """The error itself when it is meant as an answer; otherwise the one sentence that a bug is allowed to say."""
     if isinstance(error, PulsekeeperError):
         return error
-    return Bug("Something went wrong on our side. The request id finds it in the log.")
+    return InternalError("Something went wrong on our side. The request id finds it in the log.")
 
 
 def problem_reply(error: Exception, path: str, request_id: str) -> Reply:

@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import ip_network
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -20,7 +20,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Networks (CIDR) of the reverse proxies whose `X-Forwarded-For` is believed; nobody else's is."""
     cors_origins: tuple[str, ...] = ()
     """Sites whose pages may call the public endpoints, as `https://example.org`; `*` admits every site."""
-    max_connections: int = 1000
+    max_connections: Annotated[int, msgspec.Meta(ge=1)] = 1000
     """Connections served at once; further ones wait in the system's queue until one closes."""
     request_timeout: Duration = Duration(seconds=30)
     """How long a client may take to send its headers, how long for the body, and how long to take in an answer."""
@@ -52,8 +52,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 )
         if bool(self.certfile) != bool(self.keyfile):
             raise ValueError("certfile and keyfile are given together or not at all")
-        if self.max_connections < 1:
-            raise ValueError("expected max_connections of at least 1")
 
 
 def parse_bind(text: str) -> tuple[str, int]:

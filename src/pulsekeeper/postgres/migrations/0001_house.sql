@@ -54,16 +54,53 @@ create table visitors (
     state        jsonb not null
 ) with (fillfactor = 70);
 
--- Every decision that was answered: what was asked, what was known before, by which rules, and what came out.
--- `json`, not `jsonb`: an answer can be worked out again byte for byte.
+-- Every decision that was answered: who was asking, what was asked, what was known before, by which rules, and what came
+-- out. `json`, not `jsonb`: an answer can be worked out again byte for byte. A decision's id tells its day, and so its
+-- partition. What has no partition yet goes to the default one, and is moved when its day is made.
 create table decision_log (
-    decision_id  uuid primary key,
+    decision_id  uuid not null,
     decided_at   timestamptz not null,
     person_key   text not null,
+    identity     json not null,
     rule_book    text not null,
     request      json not null,
     state_before json,
     reply        json not null,
-    reasons      json not null
+    reasons      json not null,
+    primary key (decided_at, decision_id)
+) partition by range (decided_at);
+create index decision_log_person on decision_log (person_key);
+create table decision_log_default partition of decision_log default;
+
+-- What became of campaigns: an offer when it was decided, and what people reported of it.
+create table impressions (
+    happened_at timestamptz not null,
+    person_key  text not null,
+    campaign_id text not null,
+    event       text not null check (event in ('offered', 'shown', 'dismissed', 'completed')),
+    release_id  text,
+    decision_id uuid
+) partition by range (happened_at);
+create index impressions_campaign on impressions (campaign_id, happened_at);
+create index impressions_person on impressions (person_key);
+create table impressions_default partition of impressions default;
+
+-- Who has run which release, and since when.
+create table release_visits (
+    release_id text not null,
+    person_key text not null,
+    first_at   timestamptz not null,
+    primary key (release_id, person_key)
 );
-create index decision_log_person on decision_log (person_key, decided_at);
+create index release_visits_person on release_visits (person_key);
+
+-- Rows that turned out to be one person, with what was known of each at that moment, so that it can be undone.
+create table links (
+    person_key      text not null,
+    anonymous_key   text not null,
+    linked_at       timestamptz not null,
+    state_before    json,
+    anonymous_state json,
+    primary key (person_key, anonymous_key)
+);
+create index links_anonymous on links (anonymous_key);

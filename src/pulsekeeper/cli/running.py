@@ -1,0 +1,123 @@
+"""The service itself: run it, show it, look into it."""
+
+import secrets
+import shlex
+
+import click
+import httpx
+import msgspec
+import trio
+from rich.console import Console
+from rich.tree import Tree as RichTree
+
+from pulsekeeper import demo, logs
+from pulsekeeper.cli.options import configured
+from pulsekeeper.clock import utc_now
+from pulsekeeper.config import Config, Loaded, LogSettings, render_toml
+from pulsekeeper.house import House
+from pulsekeeper.scalars import Secret
+from pulsekeeper.service import run_service
+from pulsekeeper.web.listening import Listening
+from pulsekeeper.web.tree import Node, Tree
+
+
+@click.command()
+@configured
+def serve(loaded: Loaded[Config]) -> None:
+    """Run the service until SIGTERM or Ctrl-C."""
+    trio.run(run_service, loaded.config, _say_where)
+
+
+@click.command("demo")
+@click.option("--bind", help="Address and port to listen on (web.bind).")
+@configured
+def run_demo(loaded: Loaded[Config], bind: str | None) -> None:
+    """Run the service with sample campaigns and a visitor who was last seen 40 days ago."""
+    config = _demo_config(loaded, bind)
+    logs.configure(config.log.level, config.log.format)
+    click.echo("Starting Pulsekeeper and its database ...", err=True)
+    trio.run(run_service, config, _show_around)
+
+
+@click.command("tree")
+@click.option("--url", help="Base address of the node, taken from the configuration unless given.")
+@configured
+def show_tree(loaded: Loaded[Config], url: str | None) -> None:
+    """Print the actors of a running node; needs auth.admin_key."""
+    config = loaded.config
+    base = url or Listening(config.web).url
+    key = config.auth.admin_key.reveal()
+    try:
+        answer = httpx.get(f"{base}/api/system/tree", headers={"Authorization": f"Bearer {key}"})
+    except httpx.HTTPError as error:
+        raise click.ClickException(f"{base} cannot be reached: {error}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise click.ClickException(f"{base} answered {answer.status_code}: {answer.json().get('detail', '')}")
+    printed = RichTree("root")
+    for node in msgspec.json.decode(answer.content, type=Tree).children:
+        _grow(printed, node)
+    Console().print(printed)
+
+
+@click.command("check-config")
+@configured
+def check_config(loaded: Loaded[Config]) -> None:
+    """Print the configuration that holds, secrets masked, or everything that is wrong with it."""
+    click.echo(render_toml(loaded.config, loaded.sources), nl=False)
+
+
+def _demo_config(loaded: Loaded[Config], bind: str | None) -> Config:
+    """What was configured; for the rest, an admin key of this run alone and a quiet log for people."""
+    config, replace = loaded.config, msgspec.structs.replace
+    if not config.auth.admin_key:
+        config = replace(config, auth=replace(config.auth, admin_key=Secret(secrets.token_urlsafe(24))))
+    if config.log == LogSettings():
+        config = replace(config, log=replace(config.log, level="warning", format="text"))
+    return config if bind is None else replace(config, web=replace(config.web, bind=bind))
+
+
+async def _say_where(house: House) -> None:
+    click.echo(f"Pulsekeeper is ready on {house.listening.url}", err=True)
+
+
+async def _show_around(house: House) -> None:
+    await demo.furnish_demo(house, utc_now())
+    url = house.listening.url
+    click.echo(
+        f"""
+Pulsekeeper is ready on {url}
+The admin key of this run is {house.config.auth.admin_key.reveal()}
+
+Somebody new is shown nothing:
+  {demo.curl(url)}
+
+Somebody who was last seen 40 days ago is welcomed back:
+  {demo.curl(url, demo.VISITOR)}
+
+Why? Every answer has a decisionId; another terminal shows its row of the log:
+  pulsekeeper why DECISION_ID{_where(house.config)}
+
+The API is described at {url}/docs. Ctrl-C ends the demo.
+"""
+    )
+
+
+def _where(config: Config) -> str:
+    """The option by which another command finds the same embedded database."""
+    return (
+        ""
+        if config.database.url or config.database == type(config.database)()
+        else f" --data {shlex.quote(config.database.data_dir)}"
+    )
+
+
+def _grow(above: RichTree, node: Node) -> None:
+    mail = f"mail {node.mailbox_depth}/{node.mailbox_capacity} (peak {node.mailbox_peak})"
+    branch = above.add(
+        f"{node.name:12} {node.state.value:9} restarts {node.restarts}  {mail}{'  STUCK' if node.stuck else ''}"
+    )
+    for child in node.children:
+        _grow(branch, child)
+
+
+COMMANDS = (serve, run_demo, show_tree, check_config)

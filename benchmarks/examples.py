@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pulsekeeper.decisions.campaigns import Campaign, Release
-from pulsekeeper.decisions.checks import read_campaigns
 from pulsekeeper.decisions.model import CampaignState, DecideRequest, VisitorState, Visits
+from pulsekeeper.decisions.reading import read_campaigns
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 RELEASES = tuple(

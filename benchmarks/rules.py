@@ -14,7 +14,7 @@ from pulsekeeper.decisions.model import Settings, VisitorState
 from pulsekeeper.decisions.people import Person, anonymous_key
 from pulsekeeper.decisions.records import NOBODY, Stored
 from pulsekeeper.decisions.rules import decide
-from pulsekeeper.decisions.turns import decide_in_turn
+from pulsekeeper.decisions.turns import Wish, take_turn
 
 _SIZES = (20, 200)
 _BLOCK = 50
@@ -62,7 +62,8 @@ def _deciding(book: RuleBook, state: VisitorState | None) -> Callable[[], object
 
 def _in_turn(book: RuleBook, state: VisitorState | None) -> Callable[[], object]:
     stored = NOBODY if state is None else Stored(state.version, msgspec.json.encode(state))
-    return partial(decide_in_turn, book, _PERSON, stored, [_REQUEST], examples.NOW)
+    wish = Wish(person=_PERSON, what=_REQUEST)
+    return partial(take_turn, book, stored, [wish], {}, examples.NOW)
 
 
 async def _repeat(call: Callable[[], object], seconds: float) -> Sample:

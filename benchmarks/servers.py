@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from benchmarks.loader import Address
 from pulsekeeper.decisions.campaigns import Campaign
-from pulsekeeper.decisions.catalogue import definition
+from pulsekeeper.decisions.definitions import definition
 from pulsekeeper.postgres.database import open_database
 from pulsekeeper.postgres.embedded import embedded_server
 from pulsekeeper.postgres.queries import inline

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from pulsekeeper.config import Config
 from pulsekeeper.decisions.campaigns import Release
-from pulsekeeper.decisions.catalogue import definition, read_folder
+from pulsekeeper.decisions.catalogue import read_folder
+from pulsekeeper.decisions.definitions import definition
 from pulsekeeper.decisions.model import VisitorState, Visits
 from pulsekeeper.decisions.people import anonymous_key
 from pulsekeeper.decisions.rule_store import RuleStore

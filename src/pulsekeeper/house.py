@@ -3,7 +3,7 @@
     root            rest_for_one    a crash takes along only what was started after it
     ├─ keepers      one_for_one     those who work for all others: schema
     ├─ minds        one_for_one     decider
-    ├─ timers       one_for_one     dynamic: one actor for each scheduled timer
+    ├─ timers       one_for_one     (to come: one actor for each scheduled timer)
     └─ front        Hypercorn and Quart-Trio; started last, stopped first
 
 Resources, such as the database, are opened around the tree: actors own state and time, resources own handles. Start
@@ -101,7 +101,7 @@ def furnish(house: House, clock: Clock) -> Supervisor:
         clock=clock,
         address_of=address_of(config),
         identify=house.tokens.identify,
-        authenticator=operators,
+        operators=operators,
         numbers=numbers,
     )
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from pulsekeeper.decisions.catalogue import definition, read_folder
+from pulsekeeper.decisions.catalogue import read_folder
+from pulsekeeper.decisions.definitions import definition
 from pulsekeeper.demo import sample_campaigns
 from pulsekeeper.errors import Invalid
 from tests.support.decisions import campaign

@@ -3,7 +3,8 @@
 import pytest
 
 from pulsekeeper.decisions.campaigns import Campaign
-from pulsekeeper.decisions.checks import check, check_all, read_campaign, read_campaigns
+from pulsekeeper.decisions.checks import check, check_all
+from pulsekeeper.decisions.reading import read_campaign, read_campaigns
 from pulsekeeper.errors import Invalid
 
 GOOD: dict[str, object] = {"id": "hello", "type": "release", "action": "SHOW_DIALOG"}

@@ -13,6 +13,8 @@ from tests.support.rules import (
     NOW,
     USER,
     VISITOR,
+    ask,
+    book_of,
     call,
     campaign,
     offered,
@@ -34,6 +36,16 @@ def test_an_expression_that_fails_shows_nothing() -> None:
         == "shown"
     )
     assert reason(campaign(trigger={"when": "visits.total"})) == "expression"
+
+
+def test_the_failures_of_expressions_are_told_apart_from_what_is_false() -> None:
+    rules = book_of(
+        campaign("fails", trigger={"when": "attributes.plan == 'free'"}),
+        campaign("false", trigger={"when": "visits.total < 0"}),
+        campaign("true", trigger={"when": "visits.total > 0"}),
+        campaign("not-asked", active=False, trigger={"when": "attributes.plan == 'free'"}),
+    )
+    assert ask(rules).failures == ("fails",)
 
 
 @pytest.mark.parametrize(

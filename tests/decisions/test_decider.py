@@ -15,6 +15,7 @@ from pulsekeeper.actors.child import ChildSpec
 from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.actors.supervisor import Supervisor
 from pulsekeeper.actors.tree import open_tree
+from pulsekeeper.decisions.acks import AckRequest
 from pulsekeeper.decisions.book import compile_book
 from pulsekeeper.decisions.decider import Acknowledge, Decide, Decider, Message
 from pulsekeeper.decisions.model import DecideReply, DecideRequest, Settings
@@ -22,7 +23,7 @@ from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.people import Asker
 from pulsekeeper.decisions.records import Committed, Stored, Write
 from pulsekeeper.decisions.rule_store import RuleStore
-from pulsekeeper.decisions.salt_store import Salts
+from pulsekeeper.decisions.salt_store import Salts, SaltStore
 from pulsekeeper.decisions.shelf import Rules, Shelf
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
@@ -161,6 +162,135 @@ async def test_rules_are_loaded_when_the_schema_is_there_and_until_then_nothing_
         await loaded.wait()
 
         assert shown(await decider.ref.ask(question())) == []
+
+
+def report(outcome: str = "dismissed", visitor_id: str = "visitor-ann", subject: str | None = None) -> Acknowledge:
+    asker = Asker(kind="visitor", value=visitor_id, subject=subject)
+    return Acknowledge(asker, msgspec.convert({"campaignId": "hello", "outcome": outcome}, AckRequest))
+
+
+def as_user(visitor_id: str = "visitor-ann", subject: str = "ann") -> Decide:
+    asker = Asker(kind="visitor", value=visitor_id, subject=subject, roles=("organizer",))
+    return Decide(asker, DecideRequest(release_id="1.0", visitor_id=visitor_id))
+
+
+IMPRESSIONS = inline("select event, campaign_id, release_id from impressions order by event")
+VISITS = inline("select release_id from release_visits")
+LINKS = inline("select person_key, anonymous_key from links")
+KEYS = inline("select person_key, (select count(*) from decision_log where person_key = v.person_key) from visitors v")
+ALWAYS = {"exempt": {"cooldown": True}, "frequency": {"lifetime": 1}}
+
+
+async def test_an_offer_its_report_and_the_visit_of_a_release_are_counted(database: Database) -> None:
+    await apply(RuleStore(database), campaign("hello"))
+
+    async with deciding(database) as decider:
+        await decider.ref.ask(question())
+        assert await decider.ref.ask(report("shown"))
+        assert await decider.ref.ask(report("shown"))
+
+    rows = [tuple(row) for row in await database.fetch(IMPRESSIONS)]
+    assert rows == [("offered", "hello", "1.0"), ("shown", "hello", None)]
+    assert [row["release_id"] for row in await database.fetch(VISITS)] == ["1.0"]
+
+
+async def test_what_one_node_offered_can_be_reported_to_another_that_remembers_better_times(database: Database) -> None:
+    """The second node knows the visitor from before the offer."""
+    await apply(RuleStore(database), campaign("hello", active=False))
+
+    async with deciding(database) as first, deciding(database) as second:
+        await second.ref.ask(question())
+        await apply(RuleStore(database), campaign("hello"))
+        assert shown(await first.ref.ask(question())) == ["hello"]
+
+        assert await second.ref.ask(report("dismissed"))
+
+
+async def test_what_was_reported_to_one_node_is_never_shown_by_the_other(database: Database) -> None:
+    times = [NOW]
+    await apply(RuleStore(database), campaign("hello", **ALWAYS))
+
+    async with deciding(database, now=lambda: times[0]) as first, deciding(database, now=lambda: times[0]) as second:
+        assert shown(await first.ref.ask(question())) == ["hello"]
+        assert shown(await second.ref.ask(question())) == []
+        assert await first.ref.ask(report("shown"))
+        times[0] += timedelta(days=30)
+
+        assert shown(await second.ref.ask(question())) == []
+
+
+async def test_a_report_of_what_was_never_offered_stores_nothing(database: Database) -> None:
+    async with deciding(database) as decider:
+        assert not await decider.ref.ask(report())
+
+    assert await database.fetch(STATES) == []
+
+
+async def test_a_user_is_linked_to_their_browser_once_and_keeps_its_answers(database: Database) -> None:
+    await apply(RuleStore(database), campaign("hello"))
+
+    async with deciding(database) as decider:
+        await decider.ref.ask(question())
+        await decider.ref.ask(report("dismissed"))
+        replies = [await decider.ref.ask(as_user()) for _ in range(3)]
+
+    assert list(map(shown, replies)) == [[], [], []]
+    [link] = await database.fetch(LINKS)
+    assert (link["person_key"], link["anonymous_key"][:8]) == ("user:ann", "visitor:")
+
+
+async def test_a_user_behind_an_address_is_not_linked_to_whoever_else_is_there(database: Database) -> None:
+    asker = Asker(kind="ip", value="192.0.2.1")
+    async with deciding(database) as decider:
+        await decider.ref.ask(Decide(asker, DecideRequest(release_id="1.0")))
+        await decider.ref.ask(Decide(msgspec.structs.replace(asker, subject="ann"), DecideRequest(release_id="1.0")))
+
+    assert await database.fetch(LINKS) == []
+
+
+async def test_a_dismissal_by_the_browser_on_another_node_holds_for_the_user_at_once(database: Database) -> None:
+    """The user's node remembers the browser from before the dismissal, and must not trust that."""
+    times = [NOW]
+    await apply(RuleStore(database), campaign("hello", exempt={"cooldown": True}))
+
+    async with deciding(database, now=lambda: times[0]) as first, deciding(database, now=lambda: times[0]) as second:
+        await second.ref.ask(question())
+        await second.ref.ask(as_user())
+        await first.ref.ask(report("dismissed"))
+        times[0] += timedelta(hours=1)
+
+        assert shown(await second.ref.ask(as_user())) == []
+
+
+async def test_people_are_recognised_across_a_rotation_of_the_salt_with_all_that_is_known(database: Database) -> None:
+    await apply(RuleStore(database), campaign("hello"))
+
+    async with deciding(database) as decider:
+        await decider.ref.ask(question())
+        await decider.ref.ask(as_user())
+        before = await database.fetch(KEYS)
+        await SaltStore(database).rotate(b"another salt", NOW)
+        await decider.ref.ask(question())
+        await decider.ref.ask(as_user())
+        after = await database.fetch(KEYS)
+
+    assert sorted(row["count"] for row in before) == [1, 1]
+    assert sorted(row["count"] for row in after) == [2, 2]
+    assert len({row["person_key"] for row in [*before, *after]}) == 3
+    [link] = await database.fetch(LINKS)
+    assert link["anonymous_key"] in {row["person_key"] for row in after}
+
+
+async def test_two_nodes_that_meet_somebody_after_a_rotation_move_them_once(database: Database) -> None:
+    async with deciding(database) as first, deciding(database) as second:
+        await first.ref.ask(question())
+        await SaltStore(database).rotate(b"another salt", NOW)
+        async with trio.open_nursery() as nursery:
+            for decider in (first, second) * 4:
+                nursery.start_soon(decider.ref.ask, question())
+
+    [row] = await database.fetch(KEYS)
+    assert row["count"] == 9
 
 
 class FlakyStore(DecisionStore):

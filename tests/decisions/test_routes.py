@@ -1,7 +1,7 @@
 """The routes with a decider that notes what it is asked and answers as it is told."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -11,18 +11,28 @@ from trio.testing import MockClock
 
 from pulsekeeper import errors
 from pulsekeeper.actors.mailbox import Mailbox
+from pulsekeeper.decisions.acks import AckRequest
 from pulsekeeper.decisions.decider import Message
 from pulsekeeper.decisions.numbers import Numbers
+from pulsekeeper.decisions.people import Asker
 from pulsekeeper.decisions.routes import DecisionRoutes
 from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.queries import inline
+from pulsekeeper.web.identity import Scope
 from pulsekeeper.web.problems import RateLimited, UnsupportedMediaType
 from pulsekeeper.web.wire import Headers, Reply, Request
 from tests.support.decisions import NOW, apply, campaign, settings
 
+USER_TOKEN = "user.token.x"  # of the form of a JWT
+SCOPES = {"an-admin-key": Scope.ADMIN, "a-worker-key": Scope.WORKER}
 ANSWER = b'{"decisions":[]}'
+
+
+class Person(NamedTuple):
+    subject: str
+    roles: tuple[str, ...]
 
 
 class Desk:
@@ -32,8 +42,21 @@ class Desk:
         self.mailbox: Mailbox[Message] = Mailbox("decider", capacity)
         self.asked: list[Message] = []
         self.registry = CollectorRegistry()
-        self.answer: bytes | Exception | None = ANSWER
+        self.answer: bytes | bool | Exception | None = ANSWER
         """`None`: none is ever given."""
+
+    async def identify(self, token: str) -> Person:
+        if token != USER_TOKEN:
+            raise errors.Unauthorized("bad token")
+        return Person("ann", ("organizer",))
+
+    def is_key(self, token: str) -> bool:
+        return token != USER_TOKEN
+
+    async def authenticate(self, token: str) -> Scope:
+        if token not in SCOPES:
+            raise errors.Unauthorized("unknown key")
+        return SCOPES[token]
 
     async def work(self) -> None:
         while True:
@@ -42,7 +65,7 @@ class Desk:
             if isinstance(self.answer, Exception):
                 question.fail(self.answer)
             elif self.answer is not None:
-                question.reply(self.answer)
+                question.reply(self.answer)  # type: ignore[arg-type]  # the test knows what it asks
 
     def routes(self, database: Database | None = None, **changes: Any) -> DecisionRoutes:
         return DecisionRoutes(
@@ -53,7 +76,7 @@ class Desk:
             clock=lambda: NOW,
             address_of=lambda request: request.peer,
             identify=self.identify,
-            authenticator=self,
+            operators=self,
             numbers=Numbers(self.registry),
         )
 
@@ -77,6 +100,11 @@ def post(body: object, peer: str = "192.0.2.1", **headers: str) -> Request:
     return Request(method="POST", path="/", headers=Headers(raw), body=content, peer=peer)
 
 
+def asking_why(key: str) -> Request:
+    question = post({"releaseId": "1.0"}, authorization=f"Bearer {key}")
+    return msgspec.structs.replace(question, query_string=b"explain=1")
+
+
 def is_degraded(reply: Reply) -> bool:
     body = msgspec.json.decode(reply.body)
     return bool(
@@ -95,7 +123,10 @@ async def test_a_browser_with_an_id_is_known_by_it_and_one_without_by_its_addres
     await routes.decide(post({"releaseId": "1.0", "visitorId": "browser-1"}))
     await routes.decide(post({"releaseId": "1.0"}))
 
-    assert [(each.asker.kind, each.asker.value) for each in desk.asked] == [("visitor", "browser-1"), ("ip", "192.0.2.1")]
+    assert [(each.asker.kind, each.asker.value) for each in desk.asked] == [
+        ("visitor", "browser-1"),
+        ("ip", "192.0.2.1"),
+    ]
 
 
 async def test_unknown_members_are_ignored_and_text_plain_is_read(desk: Desk) -> None:
@@ -117,9 +148,69 @@ async def test_all_faults_are_told(desk: Desk) -> None:
     assert desk.asked == []
 
 
-async def test_a_token_is_not_taken_for_nobody(desk: Desk) -> None:
+async def test_a_user_is_known_by_their_token_and_keeps_the_browser_that_they_use(desk: Desk) -> None:
+    await desk.routes().decide(
+        post({"releaseId": "1.0", "visitorId": "browser-1"}, authorization=f"Bearer {USER_TOKEN}")
+    )
+
+    [question] = desk.asked
+    assert question.asker == Asker(kind="visitor", value="browser-1", subject="ann", roles=("organizer",))
+
+
+async def test_a_bad_token_is_not_taken_for_nobody(desk: Desk) -> None:
+    routes = desk.routes()
+    for header in ("Bearer x.y.z", "Basic abc", "Bearer an-admin-key"):
+        with pytest.raises(errors.Unauthorized):
+            await routes.decide(post({"releaseId": "1.0"}, authorization=header))
+    assert desk.asked == []
+
+
+async def test_roles_are_not_taken_from_the_attributes(desk: Desk) -> None:
+    await desk.routes().decide(post({"releaseId": "1.0", "attributes": {"roles": ["organizer"]}}))
+
+    assert desk.asked[0].asker.roles == ()
+
+
+async def test_an_explanation_is_for_operators(desk: Desk) -> None:
+    routes = desk.routes()
+    question = post({"releaseId": "1.0"})
     with pytest.raises(errors.Unauthorized):
-        await desk.routes().decide(post({"releaseId": "1.0"}, authorization="Bearer x.y.z"))
+        await routes.decide(msgspec.structs.replace(question, query_string=b"explain=1"))
+    with pytest.raises(errors.Forbidden):
+        await routes.decide(asking_why("a-worker-key"))
+
+    await routes.decide(asking_why("an-admin-key"))
+    assert [(each.ask.explain, each.asker.subject) for each in desk.asked] == [(True, None)]
+
+
+async def test_a_report_is_answered_when_it_is_stored(desk: Desk) -> None:
+    desk.answer = True
+
+    reply = await desk.routes().acknowledge(post({"campaignId": "hello", "outcome": "shown", "visitorId": "browser-1"}))
+
+    assert (reply.status, reply.body) == (204, b"")
+    assert desk.asked[0].ask.what == AckRequest(campaign_id="hello", outcome="shown", visitor_id="browser-1")
+
+
+async def test_a_report_of_what_was_never_offered_is_not_found(desk: Desk) -> None:
+    desk.answer = False
+
+    with pytest.raises(errors.NotFound):
+        await desk.routes().acknowledge(post({"campaignId": "hello", "outcome": "shown"}))
+
+
+async def test_a_report_that_cannot_be_stored_is_refused_and_not_lost_in_silence(desk: Desk) -> None:
+    desk.answer = errors.Unavailable("gone")
+
+    with pytest.raises(errors.Unavailable):
+        await desk.routes().acknowledge(post({"campaignId": "hello", "outcome": "shown"}))
+
+
+async def test_an_outcome_that_nobody_knows_is_refused(desk: Desk) -> None:
+    with pytest.raises(errors.Invalid) as refusal:
+        await desk.routes().acknowledge(post({"campaignId": "hello", "outcome": "seen"}))
+
+    assert [fault.pointer for fault in refusal.value.faults] == ["/outcome"]
 
 
 async def test_an_answer_that_does_not_come_within_the_budget_is_nothing_to_show(

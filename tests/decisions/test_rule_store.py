@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from pulsekeeper.decisions.campaigns import Release
-from pulsekeeper.decisions.catalogue import definition
+from pulsekeeper.decisions.definitions import definition
 from pulsekeeper.decisions.rule_store import RULE_BOOK_CHANGED, RuleStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.notices import MaybeMissed, Notice
@@ -43,10 +43,3 @@ async def test_releases_are_part_of_the_rules(store: RuleStore) -> None:
 
     parts = await store.rule_book_parts()
     assert (parts.revision, parts.releases) == (1, (release,))
-
-
-async def test_the_first_salt_stays(store: RuleStore) -> None:
-    await store.add_first_salt(b"first", NOW)
-    await store.add_first_salt(b"second", NOW)
-
-    assert await store.salt_in_force() == b"first"

@@ -15,18 +15,25 @@ from tests.support.decisions import NOW, apply, campaign
 LOGGED = inline("select count(*) from decision_log where person_key = :key")
 
 
+def log_row() -> LogRow:
+    return LogRow(
+        decision_id=uuid4(),
+        identity=b'{"kind": "visitor"}',
+        request=b"{}",
+        state_before=None,
+        reply=b'{"a": 1}',
+        reasons=b"{}",
+    )
+
+
 def write(key: str, seen: int, *, decisions: int = 1) -> Write:
-    rows = [
-        LogRow(decision_id=uuid4(), request=b"{}", state_before=None, reply=b'{"a": 1}', reasons=b"{}")
-        for _ in range(decisions)
-    ]
     return Write(
         person_key=key,
         seen_version=seen,
         new_version=seen + decisions,
         last_seen_at=NOW,
         state=b'{"version": %d}' % (seen + decisions),
-        log=rows,
+        log=[log_row() for _ in range(decisions)],
     )
 
 

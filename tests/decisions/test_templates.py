@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from pulsekeeper.decisions.book import RuleBook, compile_book
 from pulsekeeper.decisions.campaigns import Release
-from pulsekeeper.decisions.checks import read_campaigns
 from pulsekeeper.decisions.model import Policy
 from pulsekeeper.decisions.people import Person, bucket
+from pulsekeeper.decisions.reading import read_campaigns
 from tests.support.rules import ADDRESS, DAY, MINUTE, NOW, USER, VISITOR, ask, call, seen, shown, winners
 
 FILES = sorted((Path(__file__).parents[2] / "config" / "campaigns").glob("*.json"))

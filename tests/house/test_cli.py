@@ -64,6 +64,13 @@ def test_what_cannot_be_done_is_a_sentence(
     assert "Traceback" not in refused.stderr
 
 
+def test_without_a_key_the_tree_is_not_asked_for() -> None:
+    refused = run_command("", "tree", auth__admin_key="")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("pulsekeeper: auth.admin_key is not set;")
+
+
 def test_without_a_database_a_command_ends_with_a_sentence(fragile_server: ServerProcess) -> None:
     fragile_server.kill()
     refused = run_command(fragile_server.url.replace("@", f":{PASSWORD}@"), "keys", "list")

@@ -7,9 +7,9 @@ import msgspec
 import trio
 
 from pulsekeeper.decisions.campaigns import Campaign
-from pulsekeeper.decisions.catalogue import definition
-from pulsekeeper.decisions.checks import read_campaign
+from pulsekeeper.decisions.definitions import definition
 from pulsekeeper.decisions.model import Settings
+from pulsekeeper.decisions.reading import read_campaign
 from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.shelf import Shelf
 from pulsekeeper.postgres.database import Database

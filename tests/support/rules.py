@@ -7,9 +7,9 @@ import msgspec
 
 from pulsekeeper.decisions.book import RuleBook, compile_book
 from pulsekeeper.decisions.campaigns import Campaign, Release
-from pulsekeeper.decisions.checks import read_campaign
 from pulsekeeper.decisions.model import CampaignState, DecideRequest, Policy, VisitorState, Visits
 from pulsekeeper.decisions.people import Person
+from pulsekeeper.decisions.reading import read_campaign
 from pulsekeeper.decisions.rules import Outcome, decide
 
 NOW = datetime(2025, 10, 15, 12, 0, tzinfo=UTC)

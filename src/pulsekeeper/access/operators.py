@@ -14,13 +14,17 @@ class OperatorAuthenticator:
         self._keyring = keyring
         self._verifier = verifier
 
+    def is_key(self, token: str) -> bool:
+        """Whether this can only be an API key, and says nothing about a user."""
+        return self._keyring.is_admin_key(token) or not has_token_form(token)
+
     async def authenticate(self, token: str) -> Scope:
         """The scope of a key or an ID token.
 
         Raises `Unauthorized` for one that is not good, `Forbidden` for a user without the role, and `Unavailable` when
         the database would have to say and cannot be reached.
         """
-        if not has_token_form(token) or self._keyring.is_admin_key(token):
+        if self.is_key(token):
             return await self._keyring.authenticate(token)
         identity = await self._verifier.identify(token)
         if not identity.is_operator:

@@ -86,8 +86,6 @@ class Child:
         self.life: Life | None = None
         self.comes_back = True
         """Whether its last end is to be followed by another start."""
-        self.leaving = False
-        """Asked to stop for good; a restart of its siblings must not bring it back."""
         self.streak = 0
         """Restarts since it last lived for a while: what its backoff grows with."""
         self.not_before = 0.0
@@ -113,7 +111,7 @@ class Child:
 
     def may_start(self, now: float) -> bool:
         """Whether nothing of its own keeps it from being started at the Trio time `now`."""
-        return self.life is None and not (self._retired or self.leaving) and now >= self.not_before
+        return self.life is None and not self._retired and now >= self.not_before
 
     def begin(self, on_change: Callable[[], None]) -> Life:
         """Start a new life; the caller runs it."""

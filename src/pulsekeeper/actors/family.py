@@ -48,7 +48,7 @@ class Family:
         held_up = False
         for child in self:
             if child.spec.mailbox.closed and child.life is None:
-                child.retire()  # it was gone for good before its supervisor was started again
+                child.retire()  # stopped for good while its siblings fell, or before its supervisor was started again
             if child.may_start(now) and (child.dynamic or not held_up):
                 yield child
             held_up = held_up or child.state is State.STARTING

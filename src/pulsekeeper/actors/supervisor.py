@@ -188,7 +188,6 @@ class Supervisor:
         if child is None:
             question.fail(errors.NotFound(f"there is no child named {question.name}"))
             return
-        child.leaving = True
         await self._stop_children([child], Stop.FOR_GOOD)
         self._children.forget(child)
         question.reply(None)

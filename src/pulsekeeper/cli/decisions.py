@@ -11,7 +11,8 @@ from pulsekeeper.cli.options import configured, with_database
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
 from pulsekeeper.decisions.campaigns import Release
-from pulsekeeper.decisions.catalogue import definition, read_folder
+from pulsekeeper.decisions.catalogue import read_folder
+from pulsekeeper.decisions.definitions import definition
 from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database

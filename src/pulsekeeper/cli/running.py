@@ -2,6 +2,9 @@
 
 import secrets
 import shlex
+import shutil
+import sys
+from pathlib import Path
 
 import click
 import httpx
@@ -10,7 +13,7 @@ import trio
 from rich.console import Console
 from rich.tree import Tree as RichTree
 
-from pulsekeeper import demo, logs
+from pulsekeeper import demo, errors, logs
 from pulsekeeper.cli.options import configured
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded, LogSettings, render_toml
@@ -19,6 +22,8 @@ from pulsekeeper.scalars import Secret
 from pulsekeeper.service import run_service
 from pulsekeeper.web.listening import Listening
 from pulsekeeper.web.tree import Node, Tree
+
+_NAME = "pulsekeeper"
 
 
 @click.command()
@@ -45,16 +50,8 @@ def run_demo(loaded: Loaded[Config], bind: str | None) -> None:
 def show_tree(loaded: Loaded[Config], url: str | None) -> None:
     """Print the actors of a running node; needs auth.admin_key."""
     config = loaded.config
-    base = url or Listening(config.web).url
-    key = config.auth.admin_key.reveal()
-    try:
-        answer = httpx.get(f"{base}/api/system/tree", headers={"Authorization": f"Bearer {key}"})
-    except httpx.HTTPError as error:
-        raise click.ClickException(f"{base} cannot be reached: {error}") from error
-    if answer.status_code != httpx.codes.OK:
-        raise click.ClickException(f"{base} answered {answer.status_code}: {answer.json().get('detail', '')}")
     printed = RichTree("root")
-    for node in msgspec.json.decode(answer.content, type=Tree).children:
+    for node in _fetch_tree(url or Listening(config.web).url, config.auth.admin_key).children:
         _grow(printed, node)
     Console().print(printed)
 
@@ -95,11 +92,17 @@ Somebody who was last seen 40 days ago is welcomed back:
   {demo.curl(url, demo.VISITOR)}
 
 Why? Every answer has a decisionId; another terminal shows its row of the log:
-  pulsekeeper why DECISION_ID{_where(house.config)}
+  {_program()} why DECISION_ID{_where(house.config)}
 
 The API is described at {url}/docs. Ctrl-C ends the demo.
 """
     )
+
+
+def _program() -> str:
+    """How this command is called again: by its name if the shell finds it, otherwise by the path that was used."""
+    used = Path(sys.argv[0])
+    return shlex.quote(sys.argv[0]) if used.name == _NAME and shutil.which(_NAME) is None else _NAME
 
 
 def _where(config: Config) -> str:
@@ -109,6 +112,18 @@ def _where(config: Config) -> str:
         if config.database.url or config.database == type(config.database)()
         else f" --data {shlex.quote(config.database.data_dir)}"
     )
+
+
+def _fetch_tree(base: str, key: Secret) -> Tree:
+    if not key:
+        raise errors.Unauthorized("auth.admin_key is not set; a running node shows its tree to that key only")
+    try:
+        answer = httpx.get(f"{base}/api/system/tree", headers={"Authorization": f"Bearer {key.reveal()}"})
+    except httpx.HTTPError as error:
+        raise errors.Unavailable(f"{base} cannot be reached") from error
+    if answer.status_code != httpx.codes.OK:
+        raise errors.PulsekeeperError(f"{base} answered {answer.status_code} {answer.reason_phrase}")
+    return msgspec.json.decode(answer.content, type=Tree)
 
 
 def _grow(above: RichTree, node: Node) -> None:

@@ -30,6 +30,16 @@ class Content(Struct, frozen=True, kw_only=True, rename="camel"):
     policy: Policy
 
 
+class Edition(Struct, frozen=True):
+    """One version of the rules, as it is kept."""
+
+    parts: Content
+    content: bytes
+    """`parts` as canonical JSON: the same parts give the same bytes, in whatever order they came."""
+    hash: str
+    """SHA-256 of `content`, in hex."""
+
+
 class RuleBook(Struct, frozen=True, kw_only=True):
     """Everything that decides, but for the person and the moment."""
 
@@ -41,9 +51,15 @@ class RuleBook(Struct, frozen=True, kw_only=True):
     terms: Terms
     parts: Content
     content: bytes
-    """`parts` as canonical JSON: the same parts give the same bytes, in whatever order they came."""
+    """That of the edition, and its name."""
     hash: str
-    """SHA-256 of `content`, in hex."""
+
+
+def edition(campaigns: Iterable[Campaign], releases: Iterable[Release], policy: Policy) -> Edition:
+    """The version that these make up. Of campaigns, or releases, with the same id the last one counts."""
+    parts = Content(campaigns=_by_id(campaigns), releases=_by_id(releases), policy=policy)
+    content = msgspec.json.encode(parts, order="sorted")
+    return Edition(parts, content, hashlib.sha256(content).hexdigest())
 
 
 def compile_book(campaigns: Iterable[Campaign], releases: Iterable[Release], policy: Policy) -> RuleBook:
@@ -51,18 +67,17 @@ def compile_book(campaigns: Iterable[Campaign], releases: Iterable[Release], pol
 
     Of campaigns, or releases, with the same id the last one counts.
     """
-    content = Content(campaigns=_by_id(campaigns), releases=_by_id(releases), policy=policy)
-    encoded = msgspec.json.encode(content, order="sorted")
-    entries = tuple(sorted(map(entry_of, content.campaigns), key=_rank))
+    made_of = edition(campaigns, releases, policy)
+    entries = tuple(sorted(map(entry_of, made_of.parts.campaigns), key=_rank))
     known_zones()
     return RuleBook(
         entries=entries,
         by_id={entry.campaign.id: entry for entry in entries},
         asked=tuple((entry, relevant(entry)) for entry in entries),
-        terms=_terms(content, entries),
-        parts=content,
-        content=encoded,
-        hash=hashlib.sha256(encoded).hexdigest(),
+        terms=_terms(made_of.parts, entries),
+        parts=made_of.parts,
+        content=made_of.content,
+        hash=made_of.hash,
     )
 
 

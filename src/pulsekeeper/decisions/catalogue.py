@@ -1,15 +1,14 @@
 """Campaigns as files: a folder of JSON documents, one campaign or a list of them in each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-import msgspec
+from typing import Any
 
 from pulsekeeper.decisions.campaigns import Campaign
-from pulsekeeper.decisions.checks import read_campaign
-from pulsekeeper.errors import Fault, Invalid
-
-_canonical = msgspec.json.Encoder(order="sorted")
+from pulsekeeper.decisions.definitions import page
+from pulsekeeper.decisions.reading import read_campaign
+from pulsekeeper.errors import Conflict, Fault, Invalid
+from pulsekeeper.validation import decode_json
 
 
 def read_folder(folder: Path) -> tuple[Campaign, ...]:
@@ -22,30 +21,49 @@ def read_folder(folder: Path) -> tuple[Campaign, ...]:
     for file in files:
         for pointer, document in _documents(file, faults):
             try:
-                campaign = read_campaign(document)
+                campaign = read_campaign(document, taken=campaigns)
             except Invalid as error:
                 faults += [Fault(f"{file}{pointer}{fault.pointer}", fault.detail) for fault in error.faults]
-                continue
-            if campaign.id in campaigns:
-                faults.append(Fault(f"{file}{pointer}/id", f"{campaign.id!r} is taken by another campaign here"))
-            campaigns[campaign.id] = campaign
+            else:
+                campaigns[campaign.id] = campaign
     if faults:
-        raise Invalid(f"nothing was applied, {len(faults)} faults", faults)
+        raise Invalid(f"nothing was read, because of {len(faults)} faults", faults)
     return tuple(campaigns.values())
 
 
-def definition(campaign: Campaign) -> bytes:
-    """A campaign as it is stored: canonical JSON, so that equal campaigns are equal texts."""
-    return _canonical.encode(campaign)
+def write_folder(folder: Path, definitions: Mapping[str, bytes]) -> None:
+    """A file for each campaign. The folder is made if need be; what is in a file of that name is lost.
+
+    Raises `errors.Conflict`, and writes nothing, where other `*.json` files are in the folder: read together they would
+    be other campaigns than these.
+    """
+    pages = {folder / f"{campaign_id}.json": page(text) for campaign_id, text in definitions.items()}
+    if others := sorted(file.name for file in folder.glob("*.json") if file not in pages):
+        raise Conflict(f"{folder} has other files, which would be applied as well: {_some(others)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in pages.items():
+        file.write_bytes(text)
 
 
 def _documents(file: Path, faults: list[Fault]) -> Iterator[tuple[str, object]]:
     try:
-        content = msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        faults.append(Fault(str(file), f"cannot be read: {error}"))
-        return
+        content: object = decode_json(file.read_bytes(), Any, unknown="ignore")
+    except OSError as error:
+        faults.append(Fault(str(file), f"cannot be read: {error.strerror}"))
+    except Invalid as error:
+        faults += [Fault(f"{file}{fault.pointer}", fault.detail) for fault in error.faults] or [
+            Fault(str(file), f"cannot be read: {error.detail}")
+        ]
+    else:
+        yield from _each(content)
+
+
+def _each(content: object) -> Iterator[tuple[str, object]]:
     if isinstance(content, list):
         yield from ((f"/{index}", document) for index, document in enumerate(content))
     else:
         yield "", content
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -12,6 +12,8 @@ from pulsekeeper.decisions.people import bucket
 from pulsekeeper.decisions.visits import Visit
 
 Rule = Callable[[Entry, Visit], str | None]
+EXPRESSION_FAILED = "expression failed"
+"""The one code that stays inside: people are told `expression`, the operators' metrics count it."""
 
 
 def season(entry: Entry, visit: Visit) -> str | None:
@@ -79,10 +81,13 @@ def visit_counts(entry: Entry, visit: Visit) -> str | None:
 
 
 def expression(entry: Entry, visit: Visit) -> str | None:
-    """The expression gives true."""
+    """The expression gives true. One that fails, or does not compile any more, lets nobody through."""
     if entry.campaign.trigger.when is None:
         return None
-    return None if entry.expression is not None and entry.expression.holds(visit.context) else "expression"
+    holds = None if entry.expression is None else entry.expression.holds(visit.context)
+    if holds is None:
+        return EXPRESSION_FAILED
+    return None if holds else "expression"
 
 
 def rollout(entry: Entry, visit: Visit) -> str | None:

@@ -57,18 +57,22 @@ class Expression:
         self.names = VARIABLES.keys() & self._program.references()["variables"]
         """The variables that it looks at. Giving CEL a value costs more than most expressions do."""
 
-    def holds(self, context: cel.Context | None) -> bool:
-        """Whether it gives `true`. Anything else, and any failure, is no: what is not certain is not shown."""
+    def holds(self, context: cel.Context | None) -> bool | None:
+        """Whether it gives `true`; `None` where it fails, or gives neither true nor false.
+
+        A failure shows nothing, as false does: what is not certain is not shown. It is told apart to be counted.
+        """
         if context is None:
-            return False
+            return None
         try:
-            return self._program.execute(context) is True
+            value = self._program.execute(context)
         except Exception:  # the library raises whatever fits: KeyError, ZeroDivisionError, RuntimeError…
-            return False
+            return None
         except BaseException as error:
             if _is_panic(error):
-                return False
+                return None
             raise
+        return value if isinstance(value, bool) else None
 
 
 def context(variables: dict[str, object]) -> cel.Context | None:

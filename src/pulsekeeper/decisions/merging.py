@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pulsekeeper.decisions.model import Attributes, CampaignState, VisitorState, Visits
+from pulsekeeper.decisions.model import MOST, Attributes, CampaignState, VisitorState, Visits
 from pulsekeeper.decisions.releases import Releases
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def _newer(releases: Releases, one: str | None, other: str | None) -> str | None
 
 
 def _sum(one: Visits, other: Visits) -> Visits:
-    return _visits(one, other, lambda left, right: left + right)
+    return _visits(one, other, lambda left, right: min(left + right, MOST))
 
 
 def _most(one: Visits, other: Visits) -> Visits:

@@ -61,6 +61,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many decisions share one commit at most."""
     calls_per_minute: Positive = 60
     """How many decisions one address, and one person, may ask for in a minute."""
+    log_retention: Duration = Duration.parse("90d")
+    """How long decisions, and what people did with what they were shown, are kept: in whole days, begun ones count."""
+    anonymous_retention: Duration = Duration.parse("180d")
+    """How long an anonymous person is remembered after they were last seen. Not shorter than `log_retention`."""
 
     def policy(self) -> Policy:
         """The part that the rule book contains."""

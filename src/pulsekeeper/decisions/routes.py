@@ -38,7 +38,6 @@ from pulsekeeper.web.limits import Limiter, Policy, admit, fields
 from pulsekeeper.web.wire import Header, Reply, Request, json_reply, no_content
 
 _MINUTE = 60.0
-_DOTS_IN_A_JWT = 2
 _states = msgspec.json.Decoder(VisitorState)
 
 
@@ -52,6 +51,13 @@ class Identity(Protocol):
     @property
     def roles(self) -> tuple[str, ...]:
         """What they may be."""
+
+
+class Operators(Authenticator, Protocol):
+    """Knows who may see explanations."""
+
+    def is_key(self, token: str) -> bool:
+        """Whether this can only be an API key, and says nothing about a user."""
 
 
 Identify = Callable[[str], Awaitable[Identity]]
@@ -71,7 +77,7 @@ class DecisionRoutes:
         clock: Clock,
         address_of: Callable[[Request], str],
         identify: Identify,
-        authenticator: Authenticator,
+        operators: Operators,
         numbers: Numbers,
     ) -> None:
         self._decider = decider
@@ -81,7 +87,7 @@ class DecisionRoutes:
         self._clock = clock
         self._address_of = address_of
         self._identify = identify
-        self._authenticator = authenticator
+        self._operators = operators
         self._numbers = numbers
         self._by_address = Limiter(Policy(name="address", quota=settings.calls_per_minute, window=_MINUTE))
         self._by_person = Limiter(Policy(name="person", quota=settings.calls_per_minute, window=_MINUTE))
@@ -158,7 +164,7 @@ class DecisionRoutes:
     async def _identity(self, request: Request) -> Identity | None:
         """Who the ID token says they are. An operator's key says nothing about a visitor."""
         token = bearer(request.headers.get("authorization"))
-        if token is None or (request.first("explain") == "1" and token.count(".") != _DOTS_IN_A_JWT):
+        if token is None or (request.first("explain") == "1" and self._operators.is_key(token)):
             return None
         return await self._identify(token)
 
@@ -166,7 +172,7 @@ class DecisionRoutes:
         token = bearer(request.headers.get("authorization"))
         if token is None:
             raise errors.Unauthorized("An explanation needs an admin key: send it as 'Authorization: Bearer <key>'.")
-        if not (await self._authenticator.authenticate(token)).grants(Scope.ADMIN):
+        if not (await self._operators.authenticate(token)).grants(Scope.ADMIN):
             raise errors.Forbidden("An explanation needs an admin key.")
 
     def _admit(self, request: Request, visitor_id: str | None) -> tuple[Header, ...]:

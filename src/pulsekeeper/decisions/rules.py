@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pulsekeeper.decisions import offers, visits
 from pulsekeeper.decisions.book import RuleBook
-from pulsekeeper.decisions.conditions import refusal
+from pulsekeeper.decisions.conditions import EXPRESSION_FAILED, refusal
 from pulsekeeper.decisions.entries import Entry
 from pulsekeeper.decisions.model import CampaignState, DecideRequest, Decision, ReleaseStatus, Verdict, VisitorState
 from pulsekeeper.decisions.next_check import next_check
@@ -28,6 +28,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Each campaign of the book once, in the order in which they win."""
     next_check_seconds: int
     release_status: ReleaseStatus
+    failures: tuple[str, ...]
+    """The campaigns whose expression failed. They count as refused by it."""
 
 
 def decide(
@@ -51,6 +53,7 @@ def decide(
         verdicts=verdicts,
         next_check_seconds=next_check(visit, book.entries, verdicts),
         release_status=_release_status(visit, after),
+        failures=tuple(entry.campaign.id for entry, reason in refusals if reason == EXPRESSION_FAILED),
     )
 
 
@@ -69,7 +72,8 @@ def _verdicts(refusals: tuple[tuple[Entry, str | None], ...], decisions: tuple[D
 def _verdict(campaign_id: str, refused: str, shown: dict[str, str]) -> Verdict:
     if campaign_id in shown:
         return Verdict(campaign_id=campaign_id, verdict="shown", reason=shown[campaign_id])
-    return Verdict(campaign_id=campaign_id, verdict="refused", reason=refused)
+    reason = "expression" if refused == EXPRESSION_FAILED else refused
+    return Verdict(campaign_id=campaign_id, verdict="refused", reason=reason)
 
 
 def _with_offers(visit: Visit, shown: list[Entry], book: RuleBook) -> dict[str, CampaignState]:

@@ -22,10 +22,9 @@ _AWAY = timedelta(days=40)
 
 async def furnish_demo(house: House, now: datetime) -> None:
     """Register a release, apply the sample campaigns, and send the demo visitor back to where they were 40 days ago."""
-    rules = RuleStore(house.database)
-    await rules.save_release(Release(id=RELEASE, released_at=now - timedelta(days=7)))
-    campaigns = read_folder(sample_campaigns())
-    await rules.save_campaigns({campaign.id: definition(campaign) for campaign in campaigns}, now)
+    async with RuleStore(house.database).edit(house.config.decisions.policy(), now) as draft:
+        draft.releases[RELEASE] = Release(id=RELEASE, released_at=now - timedelta(days=7))
+        draft.campaigns |= {campaign.id: definition(campaign) for campaign in read_folder(sample_campaigns())}
     key = await _demo_key(house)
     await DecisionStore(house.database).put_visitor(key, now - _AWAY, _state(now - _AWAY))
 

@@ -25,7 +25,8 @@ def campaign(campaign_id: str = "banner", **members: Any) -> Campaign:
 
 async def apply(rules: RuleStore, *campaigns: Campaign) -> None:
     """Put campaigns in force."""
-    await rules.save_campaigns({each.id: definition(each) for each in campaigns}, NOW)
+    async with rules.edit(Settings().policy(), NOW) as draft:
+        draft.campaigns |= {each.id: definition(each) for each in campaigns}
 
 
 def settings(**members: Any) -> Settings:

@@ -122,7 +122,7 @@ def _fetch_tree(base: str, key: Secret) -> Tree:
     except httpx.HTTPError as error:
         raise errors.Unavailable(f"{base} cannot be reached") from error
     if answer.status_code != httpx.codes.OK:
-        raise errors.PulsekeeperError(f"{base} answered {answer.status_code} {answer.reason_phrase}")
+        raise errors.PulsekeeperError(f"{base} answered {answer.status_code} {httpx.codes.get_reason_phrase(answer.status_code)}")
     return msgspec.json.decode(answer.content, type=Tree)
 
 

@@ -76,7 +76,10 @@ def dropping(kept: Kept, day: date) -> str:
 
 def _day_of(kept: Kept, name: str) -> date | None:
     found = re.fullmatch(rf"{kept.table}_([0-9]{{8}})", name)
-    return None if found is None else datetime.strptime(found[1], "%Y%m%d").replace(tzinfo=UTC).date()
+    try:
+        return None if found is None else date.fromisoformat(found[1])
+    except ValueError:
+        return None
 
 
 def _midnight(day: date) -> datetime:

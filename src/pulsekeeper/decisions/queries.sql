@@ -5,7 +5,9 @@ select
     (select coalesce(json_agg(definition order by id), '[]') from campaigns) as campaigns,
     (
         select coalesce(json_agg(
-            json_build_object('id', id, 'releasedAt', released_at, 'notesUrl', notes_url) order by id
+            json_build_object(
+                'id', id, 'releasedAt', to_json(released_at at time zone 'utc') #>> '{}' || 'Z', 'notesUrl', notes_url
+            ) order by id
         ), '[]')
         from releases
     ) as releases
@@ -17,13 +19,25 @@ insert into rule_books (hash, content, recorded_at)
 values (:hash, :content, :now)
 on conflict (hash) do nothing
 
+-- name: lock_rules
+-- Writers of rules wait for each other here, so that each sees what the one before it has left.
+select revision from rule_book_revision for update
+
 -- name: next_revision
--- Takes the place of the present revision. Writers of rules wait for each other here.
+-- Takes the place of the present revision. Writers of rules wait for each other here, too.
 update rule_book_revision set revision = revision + 1 returning revision
 
 -- name: campaign_definitions
 -- All campaigns as they were saved.
 select id, definition from campaigns order by id
+
+-- name: campaign_definitions_after
+-- The next few campaigns in the order of their ids.
+select id, definition from campaigns where id > :after order by id limit :limit
+
+-- name: campaign_definition
+-- One campaign as it was saved.
+select definition from campaigns where id = :id
 
 -- name: save_campaigns
 -- Adds campaigns, or puts new definitions in the place of old ones.
@@ -32,11 +46,24 @@ select id, definition, :now
 from unnest(:ids::text[], :definitions::json[]) as given (id, definition)
 on conflict (id) do update set definition = excluded.definition, updated_at = excluded.updated_at
 
--- name: save_release
--- Adds a release, or corrects one.
+-- name: remove_campaigns
+-- Forgets campaigns. What people have had to do with them stays in their states.
+delete from campaigns where id = any(:ids::text[])
+
+-- name: releases
+-- All releases, the latest first.
+select id, released_at, notes_url from releases order by released_at desc, id
+
+-- name: save_releases
+-- Adds releases, or corrects them.
 insert into releases (id, released_at, notes_url)
-values (:id, :released_at, :notes_url)
+select id, released_at, notes_url
+from unnest(:ids::text[], :released_ats::timestamptz[], :notes_urls::text[]) as given (id, released_at, notes_url)
 on conflict (id) do update set released_at = excluded.released_at, notes_url = excluded.notes_url
+
+-- name: remove_releases
+-- Forgets releases.
+delete from releases where id = any(:ids::text[])
 
 -- name: add_first_salt
 -- Gives the database its first salt; the node that comes first wins.

@@ -1,7 +1,5 @@
 """What maintenance does to the tables: partitions, and rows whose time is over."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
 
 import trio
@@ -14,7 +12,7 @@ from pulsekeeper.postgres.transactions import Connection
 
 _Q = queries.load("pulsekeeper.decisions")
 
-_SHORTEST_WAIT = "set local lock_timeout = '50ms';"
+_BRIEFLY = "set local lock_timeout = '50ms';"
 """Whoever waits for an exclusive lock makes all others queue behind. So no page waits longer than this for us."""
 _ATTEMPTS = 40
 _PAUSE = 0.25
@@ -59,28 +57,16 @@ class UpkeepStore:
         return purged
 
     async def _alter(self, script: str) -> None:
-        for _ in range(_ATTEMPTS - 1):
-            with _unless_locked() as attempt:
-                await self._run(script)
-            if attempt.succeeded:
+        for _ in range(_ATTEMPTS):
+            if await self._is_altered(script):
                 return
             await trio.sleep(_PAUSE)
-        await self._run(script)
+        raise TransactionConflict("The table was never free for a moment.")
 
-    async def _run(self, script: str) -> None:
-        async with self._connection.transaction() as transaction:
-            await transaction.run_script(_SHORTEST_WAIT + script)
-
-
-class _Attempt:
-    succeeded = False
-
-
-@contextmanager
-def _unless_locked() -> Iterator[_Attempt]:
-    attempt = _Attempt()
-    try:
-        yield attempt
-        attempt.succeeded = True
-    except TransactionConflict:
-        return
+    async def _is_altered(self, script: str) -> bool:
+        try:
+            async with self._connection.transaction() as transaction:
+                await transaction.run_script(_BRIEFLY + script)
+        except TransactionConflict:
+            return False
+        return True

@@ -2,7 +2,7 @@
 
     root            rest_for_one    a crash takes along only what was started after it
     ├─ keepers      one_for_one     those who work for all others: schema
-    ├─ minds        one_for_one     decider
+    ├─ minds        one_for_one     decider, caretaker
     ├─ timers       one_for_one     (to come: one actor for each scheduled timer)
     └─ front        Hypercorn and Quart-Trio; started last, stopped first
 
@@ -13,6 +13,7 @@ order is dependency order and stop order is its reverse, so a graceful shutdown 
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -31,11 +32,23 @@ from pulsekeeper.actors.tree import open_tree
 from pulsekeeper.checklist import Checklist
 from pulsekeeper.clock import Clock, utc_now
 from pulsekeeper.config import Config
+from pulsekeeper.decisions.audit_routes import AuditRoutes
+from pulsekeeper.decisions.campaign_routes import CampaignRoutes
+from pulsekeeper.decisions.caretaker import Caretaker
 from pulsekeeper.decisions.decider import Decider, Message
+from pulsekeeper.decisions.log_store import BookStore, LogStore
+from pulsekeeper.decisions.maintenance import maintain
 from pulsekeeper.decisions.numbers import Numbers
+from pulsekeeper.decisions.people_routes import PeopleRoutes
+from pulsekeeper.decisions.people_store import PeopleStore
+from pulsekeeper.decisions.reception import Reception
+from pulsekeeper.decisions.release_routes import ReleaseRoutes
 from pulsekeeper.decisions.routes import DecisionRoutes
 from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.salt_store import SaltStore
 from pulsekeeper.decisions.shelf import Shelf
+from pulsekeeper.decisions.stats_routes import StatsRoutes
+from pulsekeeper.decisions.stats_store import StatsStore
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.postgres.schema import Schema
@@ -91,17 +104,22 @@ def furnish(house: House, clock: Clock) -> Supervisor:
 
     numbers = Numbers(registry)
     decisions = DecisionStore(database)
+    rules, policy = RuleStore(database), config.decisions.policy()
     operators = OperatorAuthenticator(Keyring(config.auth, KeyStore(database), clock), house.tokens)
     decider: Mailbox[Message] = Mailbox("decider", _DECIDER_MAILBOX)
-    routes = DecisionRoutes(
-        decider=decider.ref,
-        store=decisions,
-        rules=RuleStore(database),
-        settings=config.decisions,
-        clock=clock,
+    reception = Reception(
         address_of=address_of(config),
         identify=house.tokens.identify,
         operators=operators,
+        calls_per_minute=config.decisions.calls_per_minute,
+    )
+    routes = DecisionRoutes(
+        reception=reception,
+        decider=decider.ref,
+        store=decisions,
+        rules=rules,
+        settings=config.decisions,
+        clock=clock,
         numbers=numbers,
     )
 
@@ -112,6 +130,9 @@ def furnish(house: House, clock: Clock) -> Supervisor:
         shelf = Shelf(database, config.decisions, clock, schema_ready, rules_loaded)
         return Decider(decisions, shelf, config.decisions, clock, numbers)
 
+    def make_caretaker() -> Caretaker:
+        return Caretaker(partial(maintain, database, config.decisions), clock, schema_ready)
+
     def make_front() -> Front:
         return Front(app, config.web, house.listening)
 
@@ -119,7 +140,7 @@ def furnish(house: House, clock: Clock) -> Supervisor:
     root = Supervisor(
         [
             supervisor("keepers", [actor("schema", make_schema)]),
-            supervisor("minds", [actor("decider", make_decider, decider)]),
+            supervisor("minds", [actor("decider", make_decider, decider), actor("caretaker", make_caretaker)]),
             supervisor("timers", []),
             actor("front", make_front, grace=front_grace(config)),
         ],
@@ -135,7 +156,16 @@ def furnish(house: House, clock: Clock) -> Supervisor:
         clock=clock,
         version=__version__,
     )
-    app: App = create_app([*routes.endpoints(), tree.endpoint(root.statuses)], config.web, services)
+    endpoints = [
+        *routes.endpoints(),
+        *CampaignRoutes(rules, policy, clock).endpoints(),
+        *ReleaseRoutes(rules, policy, clock).endpoints(),
+        *AuditRoutes(LogStore(database), BookStore(database)).endpoints(),
+        *PeopleRoutes(PeopleStore(database), SaltStore(database), config.decisions.environment).endpoints(),
+        *StatsRoutes(StatsStore(database), policy.visit_gap, clock).endpoints(),
+        tree.endpoint(root.statuses),
+    ]
+    app: App = create_app(endpoints, config.web, services)
     return root
 
 

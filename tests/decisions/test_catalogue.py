@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from pulsekeeper.decisions.catalogue import read_folder
+from pulsekeeper.decisions.catalogue import read_folder, write_folder
 from pulsekeeper.decisions.definitions import definition
 from pulsekeeper.demo import sample_campaigns
-from pulsekeeper.errors import Invalid
+from pulsekeeper.errors import Conflict, Invalid
 from tests.support.decisions import campaign
 
 GOOD = {"id": "hello", "type": "onboarding", "action": "SHOW_BANNER"}
@@ -45,8 +45,35 @@ def test_the_sample_campaigns_are_valid() -> None:
     assert len(read_folder(sample_campaigns())) == 4
 
 
-def test_equal_campaigns_are_stored_as_equal_texts() -> None:
-    written = campaign(messagePayload={"b": 1, "a": 2})
-    otherwise = campaign(messagePayload={"a": 2, "b": 1})
+def test_what_is_no_json_is_told_with_its_file(tmp_path: Path) -> None:
+    texts = {"deep": b"[" * 5000, "latin": b'{"id": "\xe4"}', "nul": b'{"id": "\\u0000"}', "none": b"7"}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.json").write_bytes(text)
+    (tmp_path / "folder.json").mkdir()
 
-    assert definition(written) == definition(otherwise)
+    with pytest.raises(Invalid) as refusal:
+        read_folder(tmp_path)
+
+    places = [fault.pointer.removeprefix(f"{tmp_path}/") for fault in refusal.value.faults]
+    assert places == ["deep.json", "folder.json", "latin.json", "none.json", "nul.json/id"]
+
+
+def definitions(*ids: str) -> dict[str, bytes]:
+    return {key: definition(campaign(key)) for key in ids}
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    write_folder(tmp_path / "new" / "folder", definitions("a", "b"))
+    write_folder(tmp_path / "new" / "folder", definitions("a", "b"))
+
+    assert {each.id: definition(each) for each in read_folder(tmp_path / "new" / "folder")} == definitions("a", "b")
+
+
+def test_nothing_is_written_beside_files_of_others(tmp_path: Path) -> None:
+    for name in ("mine.json", "yours.json", "notes.txt"):
+        (tmp_path / name).write_text("{}")
+
+    with pytest.raises(Conflict, match=r"mine\.json, yours\.json"):
+        write_folder(tmp_path, definitions("a"))
+
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["mine.json", "notes.txt", "yours.json"]

@@ -72,6 +72,8 @@ def test_everything_that_there_is_can_be_said() -> None:
         ),
         ({"frequency": {"lifetime": 0}}, "/frequency/lifetime", "1"),
         ({"messagePayload": {"body": "x" * 16_384}}, "/messagePayload", "16384"),
+        ({"messagePayload": {"a/b": [1, {"__proto__": 1}]}}, "/messagePayload/a~1b/1/__proto__", "not safe"),
+        ({"trigger": {"segment": {"regions": ["US", "US-*"]}}}, "/trigger/segment/regions/1", "compared exactly"),
         ({"id": "Hello"}, "/id", ""),
         ({"id": "hello\n"}, "/id", ""),
         ({"id": "-hello"}, "/id", ""),

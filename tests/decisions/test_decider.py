@@ -1,13 +1,14 @@
 """The decision actor on a real database; where the database has to misbehave, a store of three methods stands in."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 import trio
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from pulsekeeper import errors
@@ -291,6 +292,32 @@ async def test_two_nodes_that_meet_somebody_after_a_rotation_move_them_once(data
 
     [row] = await database.fetch(KEYS)
     assert row["count"] == 9
+
+
+async def test_a_row_that_nobody_can_read_is_the_misfortune_of_one_person(database: Database) -> None:
+    """It once took the actor, its branch and the front down, for as long as that person came back."""
+    junk = inline("update visitors set state = '{\"junk\": 1}', version = version + 1")
+    async with deciding(database) as decider:
+        await decider.ref.ask(question("visitor-ann"))
+        await database.execute(junk)
+        for _ in range(5):
+            with pytest.raises(errors.Unavailable, match="for this person"):
+                await decider.ref.ask(question("visitor-ann"))
+
+        assert shown(await decider.ref.ask(question("visitor-bob"))) == []
+
+
+async def test_an_outage_is_said_once_when_it_begins_and_once_when_it_is_over(autojump_clock: MockClock) -> None:
+    store = FlakyStore(errors.Unavailable("gone"), errors.Unavailable("gone"))
+
+    with capture_logs() as logs:
+        async with running(flaky(store)) as decider:
+            for _ in range(4):
+                with suppress(errors.Unavailable):
+                    await decider.ref.ask(question())
+                await trio.sleep(0.2)
+
+    assert [entry["event"] for entry in logs] == ["database_unavailable", "database_available"]
 
 
 class FlakyStore(DecisionStore):

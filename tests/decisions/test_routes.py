@@ -15,6 +15,7 @@ from pulsekeeper.decisions.acks import AckRequest
 from pulsekeeper.decisions.decider import Message
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.people import Asker
+from pulsekeeper.decisions.reception import Reception
 from pulsekeeper.decisions.routes import DecisionRoutes
 from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.store import DecisionStore
@@ -69,14 +70,17 @@ class Desk:
 
     def routes(self, database: Database | None = None, **changes: Any) -> DecisionRoutes:
         return DecisionRoutes(
+            reception=Reception(
+                address_of=lambda request: request.peer,
+                identify=self.identify,
+                operators=self,
+                calls_per_minute=settings(**changes).calls_per_minute,
+            ),
             decider=self.mailbox.ref,
             store=DecisionStore(database),  # type: ignore[arg-type]  # without one, it must not be used
             rules=RuleStore(database),  # type: ignore[arg-type]  # the same
             settings=settings(**changes),
             clock=lambda: NOW,
-            address_of=lambda request: request.peer,
-            identify=self.identify,
-            operators=self,
             numbers=Numbers(self.registry),
         )
 
@@ -108,7 +112,7 @@ def asking_why(key: str) -> Request:
 def is_degraded(reply: Reply) -> bool:
     body = msgspec.json.decode(reply.body)
     return bool(
-        reply.status == 200 and body["degraded"] and body["decisions"] == [] and body["nextCheckInSeconds"] == 60
+        reply.status == 200 and body["degraded"] and body["decisions"] == [] and 60 <= body["nextCheckInSeconds"] <= 72
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulsekeeper.errors import Invalid
-from pulsekeeper.web.bodies import decode, decode_public
+from pulsekeeper.web.bodies import decode, decode_merge_patch, decode_public
 from pulsekeeper.web.problems import UnsupportedMediaType
 from pulsekeeper.web.wire import Headers, Request
 from tests.web.parts import Greeting
@@ -30,6 +30,11 @@ def pointers(body: bytes, to: type[object] = Greeting) -> list[str]:
     with pytest.raises(Invalid) as refused:
         decode(request(body), to)
     return sorted(fault.pointer for fault in refused.value.faults)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/merge-patch+json; charset=utf-8"])
+def test_a_merge_patch_is_read_under_either_name(content_type: str) -> None:
+    assert decode_merge_patch(request(b'{"firstName": "Ada"}', content_type), Greeting) == Greeting("Ada")
 
 
 def test_a_body_becomes_its_struct() -> None:

@@ -10,7 +10,7 @@ import click
 
 from pulsekeeper import __version__, errors
 from pulsekeeper.actors.supervisor import BudgetSpent
-from pulsekeeper.cli import access, database, decisions, running, salts
+from pulsekeeper.cli import access, audit, campaigns, database, decisions, releases, running, salts
 from pulsekeeper.cli.options import die
 from pulsekeeper.config import ConfigError
 from pulsekeeper.service import INTERRUPTED, GraceExceeded, Interrupted
@@ -26,7 +26,16 @@ def cli() -> None:
     """A self-hosted engagement runtime: it knows who is alive, and decides what to show them."""
 
 
-for command in (*running.COMMANDS, *database.COMMANDS, *decisions.COMMANDS, *salts.COMMANDS, *access.COMMANDS):
+for command in (
+    *running.COMMANDS,
+    *database.COMMANDS,
+    *campaigns.COMMANDS,
+    *releases.COMMANDS,
+    *decisions.COMMANDS,
+    *audit.COMMANDS,
+    *salts.COMMANDS,
+    *access.COMMANDS,
+):
     cli.add_command(command)
 
 

@@ -107,11 +107,9 @@ def _program() -> str:
 
 def _where(config: Config) -> str:
     """The option by which another command finds the same embedded database."""
-    return (
-        ""
-        if config.database.url or config.database == type(config.database)()
-        else f" --data {shlex.quote(config.database.data_dir)}"
-    )
+    data_dir = config.database.data_dir
+    is_found = bool(config.database.url) or data_dir == Config().database.data_dir
+    return "" if is_found else f" --data {shlex.quote(data_dir)}"
 
 
 def _fetch_tree(base: str, key: Secret) -> Tree:
@@ -122,7 +120,8 @@ def _fetch_tree(base: str, key: Secret) -> Tree:
     except httpx.HTTPError as error:
         raise errors.Unavailable(f"{base} cannot be reached") from error
     if answer.status_code != httpx.codes.OK:
-        raise errors.PulsekeeperError(f"{base} answered {answer.status_code} {httpx.codes.get_reason_phrase(answer.status_code)}")
+        reason = httpx.codes.get_reason_phrase(answer.status_code)  # Hypercorn sends none
+        raise errors.PulsekeeperError(f"{base} answered {answer.status_code} {reason}")
     return msgspec.json.decode(answer.content, type=Tree)
 
 

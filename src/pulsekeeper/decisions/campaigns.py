@@ -131,3 +131,23 @@ class Release(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_
     id: Name
     released_at: Instant
     notes_url: Annotated[str, Meta(max_length=2048)] | None = None
+
+
+class Switch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be changed of a campaign without sending all of it."""
+
+    active: bool
+
+
+class CampaignPage(Struct, frozen=True):
+    """Campaigns in the order of their ids."""
+
+    campaigns: tuple[Campaign, ...]
+    next: str | None
+    """Where there are more: what to ask `after` for them."""
+
+
+class ReleaseList(Struct, frozen=True):
+    """All releases, the latest first."""
+
+    releases: tuple[Release, ...]

@@ -43,14 +43,16 @@ class Caretaker:
     async def _take_care(self) -> None:
         await self._schema_ready.wait()
         while True:
-            await trio.sleep(await self._maintain_or_retry())
+            wait = await self._maintain_or_retry()
+            await trio.sleep(wait)
 
     async def _maintain_or_retry(self) -> float:
         """Gives the seconds until the next run."""
         try:
-            done = await self._maintain(self._clock())
-        except (errors.Unavailable, errors.Conflict) as reason:
-            _log.warning("not_maintained", reason=reason.detail)
+            with trio.fail_after(INTERVAL):
+                done = await self._maintain(self._clock())
+        except (errors.Unavailable, errors.Conflict, trio.TooSlowError) as reason:
+            _log.warning("not_maintained", reason=str(reason) or "it took too long")
             return RETRY
         if done is not None:
             _log.info("maintained", **msgspec.to_builtins(done))

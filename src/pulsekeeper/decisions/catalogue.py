@@ -27,7 +27,7 @@ def read_folder(folder: Path) -> tuple[Campaign, ...]:
             else:
                 campaigns[campaign.id] = campaign
     if faults:
-        raise Invalid(f"nothing was read, because of {len(faults)} faults", faults)
+        raise Invalid(f"nothing was applied, {len(faults)} faults", faults)
     return tuple(campaigns.values())
 
 

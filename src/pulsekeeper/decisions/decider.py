@@ -6,8 +6,10 @@ decided from, and the database refuses what has been overtaken. Such questions a
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from math import inf
 
+import structlog
 import trio
 
 from pulsekeeper import errors
@@ -23,8 +25,10 @@ from pulsekeeper.decisions.people import Asker
 from pulsekeeper.decisions.records import NOBODY, Committed, Stored, Write
 from pulsekeeper.decisions.shelf import Rules, Shelf
 from pulsekeeper.decisions.store import DecisionStore
-from pulsekeeper.decisions.turns import Turn, take_turn
+from pulsekeeper.decisions.turns import Turn, Wish, take_turn
 from pulsekeeper.postgres.failures import TransactionConflict
+
+_log = structlog.get_logger(__name__)
 
 _ATTEMPTS = 5
 """How often a question is decided at most, because another node or a change of the rules was faster."""
@@ -64,8 +68,8 @@ class Acknowledge(Question[bool]):
 
 
 Message = Decide | Acknowledge
-Turns = Mapping[str, Turn]
-"""By the person's key."""
+Turns = Mapping[str, Turn | None]
+"""By the person's key; `None` for somebody for whom nothing can be decided."""
 _NOTHING_WRITTEN = Committed(is_current=True, saved=frozenset())
 
 
@@ -79,6 +83,7 @@ class Decider:
         self._clock = clock
         self._numbers = numbers
         self._memory = Memory(settings.remembered)
+        self._is_resting = False
         self._resting_until = -inf
 
     async def run(self, inbox: Inbox[Message]) -> None:
@@ -103,9 +108,20 @@ class Decider:
             with trio.fail_after(self._settings.patience.total_seconds()):
                 await self._decide(questions)
         except (errors.Unavailable, trio.TooSlowError) as outage:
-            self._resting_until = trio.current_time() + _REST
-            return str(outage) or "the database was too slow"
+            return self._rest(str(outage) or "the database was too slow")
         return "the rules are not read yet, or too many nodes decide about the same person"
+
+    def _rest(self, reason: str) -> str:
+        """Leave the database alone for a moment. An outage is said once, when it begins, and once when it is over."""
+        if not self._is_resting:
+            _log.warning("database_unavailable", reason=reason)
+        self._is_resting, self._resting_until = True, trio.current_time() + _REST
+        return reason
+
+    def _wake(self) -> None:
+        if self._is_resting:
+            _log.info("database_available")
+        self._is_resting = False
 
     async def _decide(self, questions: Sequence[Message]) -> None:
         """Decide until all are answered, or cannot be.
@@ -127,6 +143,7 @@ class Decider:
             except BaseException:
                 self._memory.forget(gathered.turns)  # nobody knows what was written
                 raise
+            self._wake()
             self._settle(left, gathered, turns, committed)
             attempt = self._holding
             if not committed.is_current:
@@ -146,10 +163,10 @@ class Decider:
     ) -> tuple[Turns, Committed]:
         now = self._clock()
         turns = {
-            key: take_turn(rules.book, known.get(key, NOBODY), [gathered.wishes[each] for each in places], known, now)
+            key: _taken(rules, known.get(key, NOBODY), [gathered.wishes[each] for each in places], known, now)
             for key, places in gathered.turns.items()
         }
-        writes = [turn.write for turn in turns.values() if turn.write is not None]
+        writes = [turn.write for turn in turns.values() if turn is not None and turn.write is not None]
         if not writes:
             return turns, _NOTHING_WRITTEN
         return turns, await store.commit(writes, revision=rules.revision, rule_book=rules.book.hash, now=now)
@@ -157,7 +174,10 @@ class Decider:
     def _settle(self, asked: Sequence[Message], gathered: Gathered, turns: Turns, committed: Committed) -> None:
         """Answer whom the commit has given the right to an answer."""
         for key, turn in turns.items():
-            if turn.write is None or key in committed.saved:
+            if turn is None:
+                for place in gathered.turns[key]:
+                    asked[place].fail(errors.Unavailable("nothing can be decided for this person"))
+            elif turn.write is None or key in committed.saved:
                 self._remember(key, turn.write)
                 for place, answer in zip(gathered.turns[key], turn.answers, strict=True):
                     asked[place].reply(answer)  # type: ignore[arg-type]  # a turn gives each question its kind of answer
@@ -168,6 +188,21 @@ class Decider:
     def _remember(self, key: str, write: Write | None) -> None:
         if write is not None:
             self._memory.remember(key, Stored(write.new_version, write.state))
+
+
+def _taken(
+    rules: Rules, stored: Stored, wishes: Sequence[Wish], known: Mapping[str, Stored], now: datetime
+) -> Turn | None:
+    """A turn, or `None` when it fails: a row that nobody can read is a misfortune of one person.
+
+    Nothing else is at risk, because a turn is a function of its arguments. If it crashed the actor, whoever comes back
+    with such a row would take the service from everybody.
+    """
+    try:
+        return take_turn(rules.book, stored, wishes, known, now)
+    except Exception:  # see above; the traceback says what to mend
+        _log.exception("turn_failed", person_key=wishes[0].person.key)
+        return None
 
 
 async def _completed(known: Mapping[str, Stored], gathered: Gathered, store: DecisionStore) -> dict[str, Stored]:

@@ -1,6 +1,7 @@
 """One campaign, made ready: whatever can be worked out without knowing the person, so that a decision only compares."""
 
 from datetime import timedelta
+from functools import lru_cache
 
 import msgspec
 from msgspec import Raw, Struct
@@ -84,7 +85,9 @@ def _days(count: int | None) -> timedelta | None:
     return None if count is None else timedelta(days=count)
 
 
+@lru_cache(maxsize=10_000)
 def _compiled(source: str) -> Expression | None:
+    # Milliseconds for a long one: a rule book of which one campaign has changed compiles that one only.
     try:
         return Expression(source)
     except ValueError:

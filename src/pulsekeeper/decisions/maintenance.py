@@ -33,8 +33,8 @@ class Upkeep(Struct, frozen=True, kw_only=True):
 async def maintain(database: Database, settings: Settings, now: datetime) -> Upkeep | None:
     """Make partitions ahead, forget anonymous people who are gone, drop what is past its retention.
 
-    `None` when another node is at it. Raises `errors.Unavailable`, and `TransactionConflict` when a table was never free
-    for a moment; what was done by then stays done.
+    `None` when another node is at it. Raises `errors.Unavailable`, and `TransactionConflict` when a table was never
+    free for a moment; what was done by then stays done.
     """
     async with database.connection(patient=True) as connection:
         store = UpkeepStore(connection)

@@ -1,8 +1,16 @@
 """What this room counts for the operators."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from pulsekeeper.decisions.records import Impression
+from pulsekeeper.decisions.rules import Outcome
+from pulsekeeper.decisions.tallies import CampaignTally
+
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.04, 0.08, 0.16, 0.5, 2.0)
+"""A commit takes a millisecond or two; at 80 ms pages stop waiting for it."""
 
 
 class Numbers:
@@ -24,6 +32,32 @@ class Numbers:
         self._batch = Histogram(
             "pulsekeeper_decisions_batch_size", "Decisions in one commit.", buckets=_BATCH_SIZES, registry=registry
         )
+        self._commit = Histogram(
+            "pulsekeeper_decisions_commit_seconds",
+            "How long the statement took that writes a batch, its commit included.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._people = Counter(
+            "pulsekeeper_decisions_people",
+            "People whose states were needed for a batch, by where they were found: in memory or in the database.",
+            ["source"],
+            registry=registry,
+        )
+        self._verdicts = CampaignTally(
+            "pulsekeeper_decisions_verdicts",
+            "Committed decisions by campaign: shown, or the code of the rule that refused it.",
+            "outcome",
+        )
+        self._impressions = CampaignTally(
+            "pulsekeeper_decisions_impressions", "What became of campaigns: offers, and what pages reported.", "event"
+        )
+        self._failures = CampaignTally(
+            "pulsekeeper_decisions_expression_failures",
+            "Evaluations of a campaign's expression that failed, and so refused it.",
+        )
+        for tally in (self._verdicts, self._impressions, self._failures):
+            registry.register(tally)
 
     def degraded(self, cause: str) -> None:
         """A page was told to show nothing."""
@@ -34,3 +68,24 @@ class Numbers:
         self._batch.observe(decided)
         self._committed.inc(saved)
         self._repeated.inc(decided - saved)
+
+    def commit_took(self, seconds: float) -> None:
+        """A batch was written, or was found to be overtaken."""
+        self._commit.observe(seconds)
+
+    def recalled(self, remembered: int, read: int) -> None:
+        """The states for a batch were at hand, or had to be read."""
+        self._people.labels("memory").inc(remembered)
+        self._people.labels("database").inc(read)
+
+    def decided(self, outcome: Outcome) -> None:
+        """A decision was committed."""
+        for verdict in outcome.verdicts:
+            self._verdicts.add(verdict.campaign_id, "shown" if verdict.verdict == "shown" else verdict.reason)
+        for campaign_id in outcome.failures:
+            self._failures.add(campaign_id)
+
+    def impressed(self, impressions: Iterable[Impression]) -> None:
+        """Offers and reports were committed."""
+        for impression in impressions:
+            self._impressions.add(impression.campaign_id, impression.event)

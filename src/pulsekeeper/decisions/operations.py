@@ -89,9 +89,9 @@ def acknowledge(handler: Handler) -> Endpoint:
         summary="Report what became of an offer.",
         description=(
             "A decision only makes an offer, which is reserved for half an hour; this makes it a showing. Report"
-            " `shown` when the message is on the screen, `dismissed` or `completed` when it was dealt with. The person is known"
-            " in the same way as when they asked. Repeating a report changes nothing. What could not be stored is said:"
-            " try again after `Retry-After`."
+            " `shown` when the message is on the screen, `dismissed` or `completed` when it was dealt with. The person"
+            " is known in the same way as when they asked. Repeating a report changes nothing. What could not be"
+            " stored is said: try again after `Retry-After`."
         ),
         body=AckRequest,
         body_example={"campaignId": "welcome-back", "outcome": "dismissed", "visitorId": "b7d0f5a2c9e14c58"},

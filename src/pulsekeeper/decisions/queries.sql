@@ -219,3 +219,245 @@ select
 select decision_id, decided_at, person_key, identity, rule_book, request, state_before, reply, reasons
 from decision_log
 where decision_id = :decision_id
+
+-- name: logged_decision
+-- One row of the log, looked for on the day on which its id was given.
+select decision_id, decided_at, person_key, identity, rule_book, request, state_before, reply, reasons
+from decision_log
+where decision_id = :decision_id and decided_at >= :at and decided_at < :until
+
+-- name: logged_page
+-- Rows of the log since a moment and before a row, the newest first.
+select decision_id, decided_at, person_key, identity, rule_book, request, state_before, reply, reasons
+from decision_log
+where
+    decided_at >= :since and decided_at <= :before
+    and (decided_at, decision_id) < (:before, :before_id)
+order by decided_at desc, decision_id desc
+limit :limit
+
+-- name: count_logged
+-- How many decisions were made since a moment.
+select count(*) from decision_log where decided_at >= :since
+
+-- name: rule_book_content
+-- A version of the rules, by its hash.
+select content from rule_books where hash = :hash
+
+-- name: take_turn_at_maintenance
+-- Whether nobody else is at it. The lock is the session's, so that a node that dies lets go of it.
+select pg_try_advisory_lock(7308324466019233135)
+
+-- name: partitions
+-- The partitions of a table.
+select child.relname::text as name
+from pg_inherits
+join pg_class as child on child.oid = inhrelid
+where inhparent = to_regclass(:table)
+order by name
+
+-- name: delete_stray_decisions
+-- Deletes some of the decisions that have no partition of their own and are too old.
+delete from decision_log_default
+where ctid = any(array(select ctid from decision_log_default where decided_at < :before limit :limit))
+
+-- name: delete_stray_impressions
+-- The same for impressions.
+delete from impressions_default
+where ctid = any(array(select ctid from impressions_default where happened_at < :before limit :limit))
+
+-- name: purge_anonymous
+-- Forgets some of the anonymous people who were last seen too long ago. Who is being decided about is passed over.
+-- There is no index on last_seen_at: it changes with every call, and each change would have to change the index as well.
+with gone as (
+    select person_key
+    from visitors
+    where last_seen_at < :before and (person_key like 'visitor:%' or person_key like 'ip:%')
+    limit :limit
+    for update skip locked
+),
+purged as (
+    delete from visitors using gone where visitors.person_key = gone.person_key returning visitors.person_key
+),
+unlinked as (
+    delete from links using gone where links.anonymous_key = gone.person_key
+),
+unvisited as (
+    delete from release_visits using gone where release_visits.person_key = gone.person_key
+)
+select count(*) from purged
+
+-- name: keys_of_person
+-- All keys of the person who has these. Several users on one browser are several people, and the browser is none of them.
+with users as (
+    select person_key from links where anonymous_key = any(:keys::text[])
+    union
+    select key from unnest(:keys::text[]) as key where key like 'user:%'
+),
+only_user as (
+    select person_key from users where (select count(*) from users) = 1
+)
+select key from unnest(:keys::text[]) as key
+union
+select person_key from only_user
+union
+select anonymous_key from links join only_user using (person_key)
+order by key
+
+-- name: hold_people
+-- Keeps everybody else from writing these rows, and those of users who were linked to them, until the transaction ends.
+select person_key
+from visitors
+where
+    person_key = any(:keys::text[])
+    or person_key in (select links.person_key from links where anonymous_key = any(:keys::text[]))
+order by person_key
+for update
+
+-- name: unlink_from_others
+-- Takes the keys of somebody who is being erased out of the states of other people.
+update visitors
+set
+    version = version + 1,
+    state = state || jsonb_build_object(
+        'version', version + 1, 'linked', coalesce(state -> 'linked', '[]') - :keys::text[]
+    )
+where
+    person_key <> all(:keys::text[])
+    and person_key in (select links.person_key from links where anonymous_key = any(:keys::text[]))
+
+-- name: erase_visitors
+-- Deletes what is known of a person.
+delete from visitors where person_key = any(:keys::text[])
+
+-- name: erase_links
+-- Deletes the records that a person has several keys.
+delete from links where person_key = any(:keys::text[]) or anonymous_key = any(:keys::text[])
+
+-- name: erase_decisions
+-- Deletes some of the decisions about a person.
+delete from decision_log
+where
+    person_key = any(:keys::text[])
+    and (decided_at, decision_id) in (
+        select decided_at, decision_id from decision_log where person_key = any(:keys::text[]) limit :limit
+    )
+
+-- name: erase_impressions
+-- Deletes some of what a person did with what they were shown.
+delete from impressions
+where
+    person_key = any(:keys::text[])
+    and (tableoid, ctid) in (
+        select tableoid, ctid from impressions where person_key = any(:keys::text[]) limit :limit
+    )
+
+-- name: erase_release_visits
+-- Deletes the record of which releases a person has run.
+delete from release_visits where person_key = any(:keys::text[])
+
+-- name: totals_of_person
+-- How many rows of each sort are about a person.
+select
+    (select count(*) from visitors where person_key = any(:keys::text[])) as states,
+    (
+        select count(*) from links where person_key = any(:keys::text[]) or anonymous_key = any(:keys::text[])
+    ) as links,
+    (select count(*) from decision_log where person_key = any(:keys::text[])) as decisions,
+    (select count(*) from impressions where person_key = any(:keys::text[])) as impressions,
+    (select count(*) from release_visits where person_key = any(:keys::text[])) as release_visits
+
+-- name: links_of_person
+-- The newest records that a person has several keys, as many as there is room for.
+select person_key, anonymous_key, linked_at, state_before, anonymous_state
+from (
+    select newest.*, sum(
+        coalesce(octet_length(state_before::text), 0) + coalesce(octet_length(anonymous_state::text), 0)
+    ) over (order by linked_at desc, person_key, anonymous_key) as size
+    from (
+        select *
+        from links
+        where person_key = any(:keys::text[]) or anonymous_key = any(:keys::text[])
+        order by linked_at desc, person_key, anonymous_key
+        limit :most
+    ) as newest
+) as measured
+where size <= :most_bytes::bigint
+order by linked_at desc, person_key, anonymous_key
+
+-- name: decisions_of_person
+-- The newest decisions about a person, as many as there is room for.
+select decision_id, decided_at, person_key, identity, rule_book, request, state_before, reply, reasons
+from (
+    select newest.*, sum(
+        coalesce(octet_length(state_before::text), 0) + octet_length(request::text) + octet_length(reply::text)
+        + octet_length(reasons::text)
+    ) over (order by decided_at desc, decision_id desc) as size
+    from (
+        select *
+        from decision_log
+        where person_key = any(:keys::text[])
+        order by decided_at desc, decision_id desc
+        limit :most
+    ) as newest
+) as measured
+where size <= :most_bytes::bigint
+order by decided_at desc, decision_id desc
+
+-- name: impressions_of_person
+-- What a person did last with what they were shown.
+select happened_at, person_key, campaign_id, event, release_id, decision_id
+from impressions
+where person_key = any(:keys::text[])
+order by happened_at desc
+limit :most
+
+-- name: release_visits_of_person
+-- Which releases a person has run, the last ones first.
+select release_id, person_key, first_at
+from release_visits
+where person_key = any(:keys::text[])
+order by first_at desc, release_id
+limit :most
+
+-- name: count_impressions
+-- What became of a campaign, by the place of the day among those that begin at `starts`, and on all of them together.
+select
+    width_bucket(happened_at, :starts::timestamptz[]) as place,
+    count(*) filter (where event = 'offered') as offered,
+    count(*) filter (where event = 'shown') as shown,
+    count(*) filter (where event = 'dismissed') as dismissed,
+    count(*) filter (where event = 'completed') as completed,
+    count(distinct person_key) as people
+from impressions
+where campaign_id = :campaign_id and happened_at >= :start and happened_at < :until
+group by rollup (place)
+
+-- name: count_release
+-- How many people have run a release, and how many of them have got to hear of it in which way.
+with announcing as (
+    select id, definition -> 'trigger' ->> 'releaseId' as release_id
+    from campaigns
+    where
+        definition -> 'trigger' ->> 'releaseId' = :release_id
+        or (definition ->> 'type' = 'release' and definition -> 'trigger' ->> 'releaseId' is null)
+),
+reached as (
+    select
+        person_key,
+        bool_or(event = 'offered') as is_offered,
+        bool_or(event <> 'offered') as is_shown,
+        min(happened_at) filter (where event in ('dismissed', 'completed')) as answered_at
+    from impressions
+    join announcing on announcing.id = campaign_id
+    where announcing.release_id is not null or impressions.release_id = :release_id
+    group by person_key
+)
+select
+    (select count(*) from release_visits where release_id = :release_id) as visitors,
+    count(*) filter (where is_offered) as offered,
+    count(*) filter (where is_shown) as shown,
+    count(answered_at) as acknowledged,
+    count(*) filter (where answered_at < first_at + :visit_gap::interval) as acknowledged_on_first_visit
+from reached
+left join release_visits on release_visits.person_key = reached.person_key and release_visits.release_id = :release_id

@@ -1,4 +1,4 @@
-"""From plain values, as JSON gives them, to campaigns and releases, or to everything that is wrong with them.
+"""From plain values, as `validation.decode_json` gives them, to campaigns and releases, or to all that is wrong there.
 
 A document whose members are not all valid is still checked for what they violate together: what is at fault is put
 aside, and the rest is read.
@@ -55,7 +55,7 @@ def _examined(document: object) -> _Found[Campaign]:
         campaign = convert(document, Campaign, unknown="ignore")  # the Structs refuse it themselves, and faster
     except Invalid as error:
         rest = _readable_rest(document, error.faults)
-        return None, [*_faults(error), *(() if rest is None else check(rest))]
+        return None, [*error.faults, *(() if rest is None else check(rest))]
     return campaign, check(campaign)
 
 
@@ -66,11 +66,7 @@ def _examined_release(document: object) -> _Found[Release]:
     except OverflowError:
         return None, [Fault("/releasedAt", "lies outside of the years 1 to 9999 in UTC")]
     except Invalid as error:
-        return None, _faults(error)
-
-
-def _faults(error: Invalid) -> list[Fault]:
-    return list(error.faults) or [Fault("", error.detail)]
+        return None, list(error.faults)
 
 
 def _sound(value: T | None, faults: Sequence[Fault]) -> T:

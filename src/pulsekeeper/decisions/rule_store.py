@@ -109,9 +109,7 @@ async def _releases_in(statements: Statements) -> dict[str, Release]:
 
 async def _save_campaigns(transaction: Transaction, draft: Draft, difference: Difference, now: datetime) -> None:
     ids = [*difference.added, *difference.changed]
-    await transaction.execute(
-        _Q.save_campaigns, ids=ids, definitions=[draft.campaigns[key] for key in ids], now=now
-    )
+    await transaction.execute(_Q.save_campaigns, ids=ids, definitions=[draft.campaigns[key] for key in ids], now=now)
     await transaction.execute(_Q.remove_campaigns, ids=difference.removed)
 
 

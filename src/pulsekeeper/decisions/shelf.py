@@ -63,15 +63,22 @@ class Shelf:
         self._clock = clock
         self._schema_ready = schema_ready
         self._loaded = loaded
+        self._refreshing = trio.Lock()
         self.rules: Rules | None = None
 
     async def refresh(self) -> None:
         """Read the rules. Raises `errors.Unavailable`, and leaves the old ones standing, when that cannot be done."""
+        async with self._refreshing:  # who comes second finds it done
+            await self._refresh()
+
+    async def _refresh(self) -> None:
         now = self._clock()
         parts = await self._store.rule_book_parts()
         if self.rules is not None and parts.revision <= self.rules.revision:
             return
-        book = compile_book(parts.campaigns, parts.releases, self._settings.policy())
+        # In a thread: with thousands of campaigns it takes long, and pages are decided by the old rules meanwhile.
+        policy = self._settings.policy()
+        book = await trio.to_thread.run_sync(compile_book, parts.campaigns, parts.releases, policy)
         await self._store.record_rule_book(book.hash, book.content, now)
         await self._salts.add_first(secrets.token_bytes(SALT_BYTES), now)
         salts = await self._salts.salts()

@@ -44,7 +44,7 @@ class UpkeepStore:
         await self._alter(partitions.dropping(kept, day))
 
     async def delete_stray_decisions(self, before: datetime) -> int:
-        """Delete a batch of decisions that have no partition of their own, and are older. 0 when there are none left."""
+        """Delete a batch of older decisions that have no partition of their own. 0 when there are none left."""
         return await self._connection.execute(_Q.delete_stray_decisions, before=before, limit=_DELETED_AT_ONCE)
 
     async def delete_stray_impressions(self, before: datetime) -> int:

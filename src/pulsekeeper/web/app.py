@@ -158,8 +158,8 @@ def _outgoing(reply: Reply) -> Response:
         response.headers.remove("Content-Type")
     if request.method == "HEAD":
         response.headers["Content-Length"] = str(len(reply.body))
-    elif reply.status == 204:
-        response.headers.remove("Content-Length")  # RFC 9110: there must be none
+    elif reply.status in {204, 304}:
+        response.headers.remove("Content-Length")  # RFC 9110: there must be none, or that of what was not sent
     response.headers.extend(list(reply.headers))
     return response
 

@@ -20,6 +20,11 @@ def decode(request: Request, to: type[T], unknown: Unknown = "refuse") -> T:
     return _decode(request, to, media_types=("application/json",), unknown=unknown)
 
 
+def decode_merge_patch(request: Request, to: type[T]) -> T:
+    """The body of a PATCH. `application/merge-patch+json` (RFC 7396) is read as well. Raises like `decode`."""
+    return _decode(request, to, media_types=("application/json", "application/merge-patch+json"), unknown="refuse")
+
+
 def decode_public(request: Request, to: type[T]) -> T:
     """The body of a request by a visitor's page: also `text/plain`, and unknown keys are ignored.
 

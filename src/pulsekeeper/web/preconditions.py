@@ -48,8 +48,8 @@ def json_with_tag(body: bytes, status: int = 200, headers: tuple[Header, ...] = 
 def check_preconditions(request: Request, present: bytes | None) -> None:
     """Raises `PreconditionFailed` where a write would replace another version than the one that the client has seen.
 
-    `present` is what is there now, `None` for nothing. Without `If-Match` and `If-None-Match` every write may go on; one
-    that cannot be read is `Invalid`, for ignoring it could lose an update.
+    `present` is what is there now, `None` for nothing. Without `If-Match` and `If-None-Match` every write may go on.
+    Raises `Invalid` for a header that cannot be read, since ignoring it could lose an update.
     """
     current = None if present is None else etag(present)
     wanted, unwanted = _tags_in(request, "if-match"), _tags_in(request, "if-none-match")

@@ -12,14 +12,10 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from pulsekeeper import errors
-from pulsekeeper.actors.child import ChildSpec
 from pulsekeeper.actors.mailbox import Mailbox
-from pulsekeeper.actors.supervisor import Supervisor
-from pulsekeeper.actors.tree import open_tree
-from pulsekeeper.decisions.acks import AckRequest
 from pulsekeeper.decisions.book import compile_book
-from pulsekeeper.decisions.decider import Acknowledge, Decide, Decider, Message
-from pulsekeeper.decisions.model import DecideReply, DecideRequest, Settings
+from pulsekeeper.decisions.decider import Decide, Decider, Message
+from pulsekeeper.decisions.model import DecideRequest, Settings
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.people import Asker
 from pulsekeeper.decisions.records import Committed, Stored, Write
@@ -30,47 +26,11 @@ from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.failures import TransactionConflict
 from pulsekeeper.postgres.queries import inline
-from tests.support.decisions import NOW, apply, campaign, loaded_shelf, settings
+from tests.support.deciders import DEFAULTS, deciding, node, question, report, running, shown
+from tests.support.decisions import NOW, apply, campaign, settings
 
-DEFAULTS = Settings()
 LOG = inline("select person_key, reply, reasons from decision_log order by decision_id")
 STATES = inline("select state from visitors order by person_key")
-
-
-def question(visitor_id: str = "visitor-ann") -> Decide:
-    asker = Asker(kind="visitor", value=visitor_id)
-    return Decide(asker, DecideRequest(release_id="1.0", visitor_id=visitor_id))
-
-
-def shown(reply: bytes) -> list[str]:
-    return [each.campaign_id for each in msgspec.json.decode(reply, type=DecideReply).decisions]
-
-
-@asynccontextmanager
-async def running(decider: Callable[[], Decider], capacity: int = 1000) -> AsyncIterator[Mailbox[Message]]:
-    mailbox: Mailbox[Message] = Mailbox("decider", capacity)
-    supervisor = Supervisor([ChildSpec(name="decider", start=decider, mailbox=mailbox)])
-    async with open_tree(supervisor) as started:
-        await started.wait()
-        yield mailbox
-        assert supervisor.statuses()[0].restarts == 0
-
-
-def node(
-    database: Database, shelf: Shelf, of: Settings = DEFAULTS, now: Callable[[], datetime] = lambda: NOW
-) -> Decider:
-    return Decider(DecisionStore(database), shelf, of, now, Numbers(CollectorRegistry()))
-
-
-@asynccontextmanager
-async def deciding(
-    database: Database, of: Settings = DEFAULTS, now: Callable[[], datetime] = lambda: NOW
-) -> AsyncIterator[Mailbox[Message]]:
-    """A decider whose rules are loaded."""
-    shelf = loaded_shelf(database, of)
-    await shelf.refresh()
-    async with running(lambda: node(database, shelf, of, now)) as mailbox:
-        yield mailbox
 
 
 async def test_a_decision_is_in_the_state_and_in_the_log_when_it_is_answered(database: Database) -> None:
@@ -163,11 +123,6 @@ async def test_rules_are_loaded_when_the_schema_is_there_and_until_then_nothing_
         await loaded.wait()
 
         assert shown(await decider.ref.ask(question())) == []
-
-
-def report(outcome: str = "dismissed", visitor_id: str = "visitor-ann", subject: str | None = None) -> Acknowledge:
-    asker = Asker(kind="visitor", value=visitor_id, subject=subject)
-    return Acknowledge(asker, msgspec.convert({"campaignId": "hello", "outcome": outcome}, AckRequest))
 
 
 def as_user(visitor_id: str = "visitor-ann", subject: str = "ann") -> Decide:

@@ -175,3 +175,10 @@ def test_a_user_whose_browser_is_new_is_not_linked_to_a_row_that_does_not_exist(
     assert one.write is not None
     assert one.write.links == []
     assert state(one).linked == ()
+
+
+def test_an_offer_is_not_answered_by_the_report_of_the_one_before_at_the_same_moment() -> None:
+    """It once was: three tabs and a report in one batch were shown the same thing twice."""
+    one = turn(QUESTION, report("shown"), QUESTION, QUESTION)
+
+    assert [shown(answer) for answer in one.answers if isinstance(answer, bytes)] == [["hello"], ["hello"], []]

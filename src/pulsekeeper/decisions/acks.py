@@ -47,12 +47,14 @@ def acknowledge(book: RuleBook, before: VisitorState | None, ack: AckRequest, no
 
 
 def _answered(offered: CampaignState, outcome: Outcome, now: datetime) -> CampaignState:
-    is_shown = any(shown >= offered.last_offered_at for shown in offered.shown_at if offered.last_offered_at)
+    offered_at = offered.last_offered_at or now
+    answered_at = max(now, offered_at)  # the clock of another node may be a little ahead
+    is_shown = any(shown >= offered_at for shown in offered.shown_at)
     return replace(
         offered,
-        shown_at=offered.shown_at if is_shown else (*offered.shown_at, now),
-        acknowledged_at=offered.acknowledged_at or (now if outcome == "completed" else None),
-        dismissed_at=offered.dismissed_at or (now if outcome == "dismissed" else None),
+        shown_at=offered.shown_at if is_shown else (*offered.shown_at, answered_at),
+        acknowledged_at=offered.acknowledged_at or (answered_at if outcome == "completed" else None),
+        dismissed_at=offered.dismissed_at or (answered_at if outcome == "dismissed" else None),
     )
 
 

@@ -19,6 +19,9 @@ Periods = Callable[[Period], Bounds]
 
 NOTHING = timedelta()
 NEVER = timedelta.max
+_MOMENT = timedelta(microseconds=1)
+_SKEW = timedelta(minutes=5)
+"""How far the clocks of two nodes may be apart; an answer from further in the future was made up."""
 UNTOUCHED = CampaignState()
 """A campaign that the person has had nothing to do with yet."""
 MOST_KEPT = 500
@@ -30,7 +33,7 @@ def reserved_for(state: CampaignState, now: datetime, reservation: timedelta) ->
     offered = state.last_offered_at
     if offered is None or _answered(state, offered):
         return NOTHING
-    return max(reservation - (now - offered), NOTHING)
+    return min(max(reservation - (now - offered), NOTHING), reservation)
 
 
 def held_back_for(entry: Entry, state: CampaignState, policy: Policy, now: datetime, period: Periods) -> timedelta:
@@ -68,9 +71,15 @@ def offered(entry: Entry, state: CampaignState, now: datetime) -> CampaignState:
     return replace(
         state,
         offers=min(max(state.offers - dropped, 0) + 1, MOST),
-        last_offered_at=now,
+        last_offered_at=_after_all_answers(state, now),
         shown_at=tuple(sorted(state.shown_at))[dropped:] if dropped else state.shown_at,
     )
+
+
+def _after_all_answers(state: CampaignState, now: datetime) -> datetime:
+    """`now`, or just after an earlier offer was answered, if that is no earlier: its answer is not this one's."""
+    latest = max(_answers(state), default=None)
+    return now if latest is None or latest < now or latest - now > _SKEW else latest + _MOMENT
 
 
 def kept(states: dict[str, CampaignState], present: Container[str]) -> dict[str, CampaignState]:
@@ -88,8 +97,12 @@ def _cooling_after(state: CampaignState, policy: Policy, now: datetime) -> timed
 
 
 def _answered(state: CampaignState, offered_at: datetime) -> bool:
+    return any(answer >= offered_at for answer in _answers(state))
+
+
+def _answers(state: CampaignState) -> list[datetime]:
     answers = (*state.shown_at, state.acknowledged_at, state.dismissed_at)
-    return any(answer is not None and answer >= offered_at for answer in answers)
+    return [answer for answer in answers if answer is not None]
 
 
 def _capped_for(limit: Limit, state: CampaignState, now: datetime, period: Periods) -> timedelta:

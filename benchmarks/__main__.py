@@ -19,12 +19,17 @@ _ALL = "all"
 _INTERRUPTED = 130
 
 
+def _distinct(_context: click.Context, _parameter: click.Parameter, numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """A number that is given twice would be measured once and shown twice."""
+    return tuple(dict.fromkeys(numbers))
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("suite", type=click.Choice([*SUITES, _ALL]), default=_ALL)
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
-    default=3.0,
+    default=2.0,
     show_default=True,
     help="For each case and round.",
 )
@@ -36,15 +41,32 @@ _INTERRUPTED = 130
     multiple=True,
     default=(1, 32, 128),
     show_default=True,
+    callback=_distinct,
     help="At once; may be given several times.",
+)
+@click.option(
+    "--campaigns",
+    type=click.IntRange(min=1, max=10_000),
+    multiple=True,
+    default=(20, 200),
+    show_default=True,
+    callback=_distinct,
+    help="In force; may be given several times. The first number is measured at all connections.",
 )
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Where to save everything.")
 def main(
-    *, suite: str, seconds: float, rounds: int, visitors: int, connections: tuple[int, ...], file: Path | None
+    *,
+    suite: str,
+    seconds: float,
+    rounds: int,
+    visitors: int,
+    connections: tuple[int, ...],
+    campaigns: tuple[int, ...],
+    file: Path | None,
 ) -> None:
     """Measure SUITE, on real processes and a real database that are started for it and ended with it."""
     stages = [stage for name, stages in SUITES.items() if suite in {name, _ALL} for stage in stages]
-    plan = Plan(seconds=seconds, rounds=rounds, visitors=visitors, connections=connections)
+    plan = Plan(seconds=seconds, rounds=rounds, visitors=visitors, connections=connections, campaigns=campaigns)
     reasons: list[str] = []
     try:
         trio.run(_until_signalled, stages, plan, file)

@@ -2,26 +2,16 @@
 
 import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from random import Random
 
 import msgspec
 
-from benchmarks import examples, servers
+from benchmarks import servers, shares, sites
 from benchmarks.loader import closed_loop
 from benchmarks.measuring import Case, Column, Experiment, Opened, Plan, Sample
-
-_CAMPAIGNS = 20
-_PER_MINUTE = 1_000_000_000
-"""The rate limits must not be what is measured."""
-
-_MEETING = 60.0
-"""Seconds in which every known visitor has to have come once."""
-_HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: benchmark\r\n\r\n"
-
-_encoder = msgspec.json.Encoder()
+from benchmarks.sites import Site
 
 _COLUMNS = (
     Column(name="per_second", title="requests/s"),
@@ -38,76 +28,64 @@ _COLUMNS = (
 
 @asynccontextmanager
 async def open_stage(plan: Plan) -> AsyncIterator[Opened]:
-    """One node before one PostgreSQL, with campaigns in force and visitors who have been there before."""
-    with servers.temporary_folder() as folder:
-        async with servers.postgres(Path(folder)) as (url, facts):
-            node = servers.Node(
-                Path(folder),
-                {
-                    "web": {"bind": "127.0.0.1:0"},
-                    "database": {"url": url},
-                    "decisions": {"calls_per_minute": _PER_MINUTE},
-                },
-            )
-            async with node.serving() as server:
-                await node.apply(examples.campaigns(_CAMPAIGNS))
-                known = [_request(f"regular-{number:08}") for number in range(plan.visitors)]
-                await _introduce(server, known)
-                yield Opened(
-                    experiments=[_experiment(server, plan, known)],
-                    facts=facts | {"settings": f"defaults, but decisions.calls_per_minute = {_PER_MINUTE}"},
-                )
+    """For each number of campaigns a node with visitors who have been there before, all on one PostgreSQL."""
+    with servers.temporary_folder() as name:
+        folder = Path(name)
+        async with servers.postgres(folder) as (url, facts), AsyncExitStack() as stack:
+            opened = []
+            for size in plan.campaigns:
+                database = await servers.new_database(url, f"campaigns_{size}")
+                node = sites.open_site(folder / f"node-{size}", database, size, plan.visitors)
+                opened.append(await stack.enter_async_context(node))
+            experiments = [_experiment(opened, plan), shares.experiment(opened)]
+            yield Opened(experiments=experiments, facts=facts | sites.FACTS)
 
 
-def _experiment(server: servers.Process, plan: Plan, known: Sequence[bytes]) -> Experiment:
+def _experiment(opened: Sequence[Site], plan: Plan) -> Experiment:
     return Experiment(
         title="decisions over HTTP",
         about=(
-            f"One node with {_CAMPAIGNS} campaigns, loader and PostgreSQL on the same machine; every decision is "
-            f"committed before it is answered, but for the degraded. Known visitors are {len(known)}, drawn at random; "
-            "an unknown one comes once. Closed loop. The limit is /healthz at as many connections: HTTP alone. "
-            "`server CPU` is per request and counts the node only; it tells most where others use the machine too."
+            "One node, loader and PostgreSQL on the same machine; every decision is committed before it is answered, "
+            f"but for the degraded. Known visitors are {plan.visitors}, drawn at random; an unknown one comes once. "
+            "Closed loop. The limit is /healthz at as many connections: HTTP alone. `server CPU` is per request and "
+            "counts the node only; it tells most where others use the machine too."
         ),
-        labels=("what", "connections"),
+        labels=("what", "campaigns", "connections"),
         columns=_COLUMNS,
-        cases=list(_cases(server, plan, known)),
+        cases=list(_cases(opened, plan)),
     )
 
 
-def _cases(server: servers.Process, plan: Plan, known: Sequence[bytes]) -> Iterator[Case]:
-    strangers = (_request(f"stranger-{number:08}") for number in itertools.count())
+def _cases(opened: Sequence[Site], plan: Plan) -> Iterator[Case]:
+    """The first site under every load, the others under the middle one: what campaigns cost, load hardly changes."""
+    middle = sorted(plan.connections)[len(plan.connections) // 2]
     for connections in plan.connections:
-        measure = partial(_measure, server, connections)
-        labels = ("/healthz", str(connections))
-        yield Case(labels=labels, measure=partial(measure, itertools.repeat(_HEALTHZ)))
-        for who, requests in (("known visitors", _at_random(known)), ("unknown visitors", strangers)):
-            yield Case(labels=(who, str(connections)), measure=partial(measure, requests), limit=labels)
+        yield _healthz(opened[0], connections)
+        yield from _decides(opened[0], connections)
+    for site in opened[1:]:
+        yield from _decides(site, middle)
 
 
-async def _measure(server: servers.Process, connections: int, requests: Iterator[bytes], seconds: float) -> Sample:
-    used_before = server.cpu()
-    sample = await closed_loop(server.address, requests, connections=connections, seconds=seconds)
-    used = (server.cpu() - used_before) / sample.calls
+def _healthz(site: Site, connections: int) -> Case:
+    requests = itertools.repeat(sites.HEALTHZ)
+    return Case(labels=_limit(connections), measure=partial(_measure, site, connections, requests))
+
+
+def _decides(site: Site, connections: int) -> Iterator[Case]:
+    for who, requests in (("known visitors", site.regulars()), ("unknown visitors", site.strangers)):
+        yield Case(
+            labels=(who, str(site.campaigns), str(connections)),
+            measure=partial(_measure, site, connections, requests),
+            limit=_limit(connections),
+        )
+
+
+def _limit(connections: int) -> tuple[str, str, str]:
+    return "/healthz", "", str(connections)
+
+
+async def _measure(site: Site, connections: int, requests: Iterator[bytes], seconds: float) -> Sample:
+    used_before = site.server.cpu()
+    sample = await closed_loop(site.server.address, requests, connections=connections, seconds=seconds)
+    used = (site.server.cpu() - used_before) / sample.calls
     return msgspec.structs.replace(sample, extra={**sample.extra, "server_cpu": used})
-
-
-async def _introduce(server: servers.Process, known: Sequence[bytes]) -> None:
-    """Let every known visitor come once."""
-    everybody = iter(known)
-    met = await closed_loop(server.address, everybody, connections=8, seconds=_MEETING)
-    if met.extra["errors"] or next(everybody, None) is not None:
-        raise servers.ServerFailed(f"not all of {len(known)} visitors could be introduced: {met.extra}")
-
-
-def _at_random(requests: Sequence[bytes]) -> Iterator[bytes]:
-    choice = Random(1).choice  # noqa: S311  # the same order in every run
-    while True:
-        yield choice(requests)
-
-
-def _request(visitor_id: str) -> bytes:
-    body = _encoder.encode(examples.request(visitor_id))
-    return (
-        b"POST /api/experience/decide HTTP/1.1\r\nHost: benchmark\r\nContent-Type: application/json\r\n"
-        b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-    )

@@ -23,6 +23,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """How many people the server knows before anything is measured."""
     connections: tuple[int, ...]
     """How many of them the loader keeps busy, a set of cases for each number."""
+    campaigns: tuple[int, ...]
+    """How many campaigns are in force, a server for each number."""
 
     @property
     def warm_up(self) -> float:

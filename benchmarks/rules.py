@@ -1,6 +1,6 @@
 """What a decision itself costs, without any waiting: the rules, and the rules with all that is encoded around them."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -16,7 +16,6 @@ from pulsekeeper.decisions.records import NOBODY, Stored
 from pulsekeeper.decisions.rules import decide
 from pulsekeeper.decisions.turns import Wish, take_turn
 
-_SIZES = (20, 200)
 _BLOCK = 50
 """Decisions that are timed together, so that looking at the clock does not count."""
 _REQUEST = examples.request("visitor-0001")
@@ -26,7 +25,7 @@ _PERSON = Person(
 
 
 @asynccontextmanager
-async def open_stage(_plan: Plan) -> AsyncIterator[Opened]:
+async def open_stage(plan: Plan) -> AsyncIterator[Opened]:
     """Needs nothing."""
     yield Opened(
         experiments=[
@@ -42,14 +41,14 @@ async def open_stage(_plan: Plan) -> AsyncIterator[Opened]:
                     Column(name="p99", title="p99 µs", factor=1e6, digits=1),
                     Column(name="per_second", title="per second"),
                 ),
-                cases=list(_cases()),
+                cases=list(_cases(plan.campaigns)),
             )
         ]
     )
 
 
-def _cases() -> Iterator[Case]:
-    for size in _SIZES:
+def _cases(sizes: Sequence[int]) -> Iterator[Case]:
+    for size in sizes:
         book = compile_book(examples.campaigns(size), examples.RELEASES, Settings().policy())
         for name, state in (("known", examples.regular()), ("unknown", None)):
             for what, call in (("rules.decide", _deciding(book, state)), ("in turn", _in_turn(book, state))):
@@ -61,7 +60,7 @@ def _deciding(book: RuleBook, state: VisitorState | None) -> Callable[[], object
 
 
 def _in_turn(book: RuleBook, state: VisitorState | None) -> Callable[[], object]:
-    stored = NOBODY if state is None else Stored(state.version, msgspec.json.encode(state))
+    stored = NOBODY if state is None else Stored(state.version, msgspec.json.encode(state), state.last_seen_at)
     wish = Wish(person=_PERSON, what=_REQUEST)
     return partial(take_turn, book, stored, [wish], {}, examples.NOW)
 

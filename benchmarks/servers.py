@@ -5,22 +5,21 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 import trio
 from msgspec import Struct
 
 from benchmarks.loader import Address
-from pulsekeeper.decisions.campaigns import Campaign
-from pulsekeeper.decisions.definitions import definition
-from pulsekeeper.postgres.database import open_database
+from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.postgres.embedded import embedded_server
 from pulsekeeper.postgres.queries import inline
 from pulsekeeper.postgres.settings import Settings
-from pulsekeeper.scalars import Secret
+from pulsekeeper.postgres.urls import DatabaseUrl
 
 Sections = Mapping[str, Mapping[str, str | int]]
 """Settings as in the configuration file: names and values by section."""
@@ -49,31 +48,15 @@ class Process(Struct, frozen=True):
 
 
 class Node:
-    """A server process, and everything that is needed to run further commands beside it."""
+    """A server process, with a new folder for its configuration and its log."""
 
     def __init__(self, folder: Path, sections: Sections) -> None:
+        folder.mkdir()
         self._folder = folder
         self._log = folder / "serve.log"
         config = folder / "benchmark.toml"
         config.write_text(_toml(sections))
         self._environment = _clean_environment() | {"PULSEKEEPER_CONFIG": str(config)}
-
-    async def apply(self, campaigns: Iterable[Campaign]) -> None:
-        """Put campaigns in force by the command that operators use. Raises `ServerFailed`."""
-        folder = self._folder / "campaigns"
-        folder.mkdir()
-        for campaign in campaigns:
-            (folder / f"{campaign.id}.json").write_bytes(definition(campaign))
-        done = await trio.run_process(
-            [*_PULSEKEEPER, "campaigns", "apply", str(folder)],
-            env=self._environment,
-            cwd=self._folder,
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-        )
-        if done.returncode:
-            raise ServerFailed(done.stderr.decode(errors="replace"))
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Process]:
@@ -129,13 +112,25 @@ async def postgres(folder: Path) -> AsyncIterator[tuple[str, dict[str, str]]]:
         yield url, await _facts(url)
 
 
+async def new_database(url: str, name: str) -> str:
+    """Create an empty database on the server; gives its URL."""
+    async with connected(url) as database:
+        await database.execute(inline(f"create database {name}"))
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
+def connected(url: str) -> AbstractAsyncContextManager[Database]:
+    """The database, with the default settings."""
+    return open_database(Settings(url=DatabaseUrl(url)))
+
+
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     """A folder that is gone afterwards, on the disk that `TMPDIR` names."""
     return tempfile.TemporaryDirectory(prefix="pulsekeeper-benchmark-")
 
 
 async def _facts(url: str) -> dict[str, str]:
-    async with open_database(Settings(url=Secret(url))) as database:
+    async with connected(url) as database:
         names = ("server_version", "fsync", "synchronous_commit", "data_directory")
         version, fsync, commit, data = [str(await database.fetch_value(inline(f"show {name}"))) for name in names]
     return {"PostgreSQL": f"{version}, fsync {fsync}, synchronous_commit {commit}, on {_filesystem(Path(data))}"}

@@ -4,6 +4,4 @@ fallen behind.
 Read `house.py` first: it shows how the rooms are connected.
 """
 
-from importlib.metadata import version
-
-__version__ = version("pulsekeeper")
+__version__ = "0.1.0"

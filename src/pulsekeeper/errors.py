@@ -18,6 +18,22 @@ class Fault(msgspec.Struct, frozen=True):
     """A sentence for the person who has to mend it. It never repeats a secret."""
 
 
+class Clash(msgspec.Struct, frozen=True):
+    """What members of one object violate together, each of them being valid by itself."""
+
+    members: tuple[str, ...]
+    """Their names as they are written in the input. The fault is told at the first of them."""
+    detail: str
+
+
+class Contradiction(ValueError):
+    """Raised by a Struct's `__post_init__` with everything that its members violate together."""
+
+    def __init__(self, *clashes: Clash) -> None:
+        super().__init__("; ".join(clash.detail for clash in clashes))
+        self.clashes = clashes
+
+
 class PulsekeeperError(Exception):
     """The base of all errors that are answers."""
 

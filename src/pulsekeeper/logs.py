@@ -8,21 +8,35 @@ import sys
 from typing import Literal
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 
 def configure(level: Literal["debug", "info", "warning", "error"], form: Literal["json", "text"]) -> None:
     """Set up logging for this process; to be called once, before anything is logged."""
     structlog.configure(
         processors=[
+            _add_name,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *_renderers(form),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_Logger,
         cache_logger_on_first_use=False,
     )
+
+
+class _Logger(structlog.PrintLogger):
+    """Writes to standard error, and knows by what name `structlog.get_logger` was asked for it."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(sys.stderr)
+        self.name = name
+
+
+def _add_name(logger: _Logger, _method: str, event: EventDict) -> EventDict:
+    """Which module says it, as `logger`."""
+    return {**event, "logger": logger.name}
 
 
 def _renderers(form: Literal["json", "text"]) -> list[Processor]:

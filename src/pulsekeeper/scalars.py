@@ -1,8 +1,8 @@
-"""Two scalar types for configuration and rules: a duration that people can write, a secret that nobody sees."""
+"""Scalars that are written as text and read themselves: a duration that people can write, a secret that nobody sees."""
 
 import re
 from datetime import timedelta
-from typing import Self
+from typing import ClassVar, Protocol, Self, TypeGuard
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}  # weeks in ISO 8601 only
 _WHOLE = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000}
@@ -13,8 +13,26 @@ _ISO = re.compile(
 _LONGEST = timedelta(days=36525)
 
 
+class Written(Protocol):
+    """What a class needs to be understood wherever input is read: requests, configuration files and the environment."""
+
+    EXPECTED: ClassVar[str]
+    """What is expected in its place, for the sentence "expected …"."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what was written. Raises `ValueError` with a sentence, which repeats nothing if this is a secret."""
+
+
+def is_written(to: object) -> TypeGuard[type[Written]]:
+    """Whether `to` is a class whose values are written as text and read by themselves."""
+    return isinstance(to, type) and hasattr(to, "parse") and isinstance(getattr(to, "EXPECTED", None), str)
+
+
 class Duration(timedelta):
     """A length of time, written `80ms`, `30s`, `10m`, `24h`, `180d`, `1h30m`, or in ISO 8601 (`P1D`) up to weeks."""
+
+    EXPECTED: ClassVar[str] = "a duration such as '80ms', '30s', '24h' or '7d'"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -41,7 +59,13 @@ class Duration(timedelta):
 class Secret:
     """A string that does not show itself in logs, errors, `repr` or printed configuration."""
 
+    EXPECTED: ClassVar[str] = "a string"
     __slots__ = ("_value",)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Any text is one. A secret that has to look like something says so in a class of its own."""
+        return cls(text)
 
     def __init__(self, value: str) -> None:
         self._value = value

@@ -13,8 +13,7 @@ from pulsekeeper.house import House, open_house
 
 _log = structlog.get_logger(__name__)
 
-INTERRUPTED = 130
-"""The exit code of a process that was not given the time to end in order."""
+_INTERRUPTED = 130
 _LAST_RESORT = 2.0
 """Seconds that cancelling everything may take after a second signal; then the process is gone, whatever it did."""
 
@@ -24,33 +23,40 @@ class GraceExceeded(Exception):
 
 
 class Interrupted(Exception):
-    """A second signal came while the service was stopping, and cut it short."""
+    """A signal came while the service was starting, or a second one while it was stopping, and cut it short."""
 
 
 async def run_service(config: Config, when_ready: Callable[[House], Awaitable[None]]) -> None:
     """Run until SIGTERM or SIGINT, then stop in order within `shutdown.grace`; a second signal ends it at once.
 
+    Before the actors are there, while a database is being created, say, the first signal does that already.
     Raises `GraceExceeded`, `Interrupted`, and whatever `open_house` raises. `when_ready` is called once, when requests
     can be served.
     """
-    serving, anything = trio.CancelScope(), trio.CancelScope()
+    scopes = _Scopes()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_heed_signals, serving, anything)
-        ended = await acapture(_run_house, config, when_ready, serving, anything)
+        nursery.start_soon(_heed_signals, scopes)
+        ended = await acapture(_run_house, config, when_ready, scopes)
         nursery.cancel_scope.cancel()
     ended.unwrap()  # only here, where no nursery puts an error into a group
 
 
-async def _run_house(
-    config: Config,
-    when_ready: Callable[[House], Awaitable[None]],
-    serving: trio.CancelScope,
-    anything: trio.CancelScope,
-) -> None:
-    with anything:
+class _Scopes:
+    """What signals cancel."""
+
+    def __init__(self) -> None:
+        self.serving = trio.CancelScope()
+        self.anything = trio.CancelScope()
+        self.is_open = False
+        """Whether there is a house that could be left in order."""
+
+
+async def _run_house(config: Config, when_ready: Callable[[House], Awaitable[None]], scopes: _Scopes) -> None:
+    with scopes.anything:
         with trio.CancelScope() as stopping:
             async with open_house(config) as house:
-                with serving:
+                scopes.is_open = True
+                with scopes.serving:
                     await house.checklist.wait()
                     await when_ready(house)
                     await trio.sleep_forever()
@@ -60,17 +66,17 @@ async def _run_house(
             raise GraceExceeded(f"the service did not end within {config.shutdown.grace}")
         _log.info("stopped")
         return
-    raise Interrupted("interrupted before the service had stopped in order")
+    raise Interrupted("interrupted before the service had stopped in order" if scopes.is_open else "interrupted")
 
 
-async def _heed_signals(serving: trio.CancelScope, anything: trio.CancelScope) -> None:
-    """The first signal ends serving, the second one everything."""
+async def _heed_signals(scopes: _Scopes) -> None:
+    """The first signal ends serving, the second one everything; as does the first where nothing is served yet."""
     with trio.open_signal_receiver(SIGINT, SIGTERM) as signals:
         async for _ in signals:
-            if serving.cancel_called:
+            if scopes.serving.cancel_called or not scopes.is_open:
                 break
-            serving.cancel()
+            scopes.serving.cancel()
         _log.warning("interrupted")
-        anything.cancel()
+        scopes.anything.cancel()
         await trio.sleep(_LAST_RESORT)
-        os._exit(INTERRUPTED)
+        os._exit(_INTERRUPTED)

@@ -9,9 +9,9 @@ from trio.testing import MockClock
 
 from pulsekeeper.access.keyring import Keyring
 from pulsekeeper.access.keys import ENTROPY, mint
-from pulsekeeper.access.model import ApiKey, Settings
+from pulsekeeper.access.model import AdminKey, ApiKey, Settings
 from pulsekeeper.errors import Unauthorized, Unavailable
-from pulsekeeper.scalars import Duration, Secret
+from pulsekeeper.scalars import Duration
 from pulsekeeper.web.identity import Scope
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -60,7 +60,7 @@ def keyring(keys: FakeKeys, autojump_clock: MockClock) -> Keyring:
     def present() -> datetime:
         return NOW + timedelta(seconds=autojump_clock.current_time())
 
-    return Keyring(Settings(admin_key=Secret(ADMIN), remembered=2), keys, present)
+    return Keyring(Settings(admin_key=AdminKey(ADMIN), remembered=2), keys, present)
 
 
 async def refused(keyring: Keyring, token: str) -> None:

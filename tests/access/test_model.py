@@ -2,9 +2,8 @@
 
 import pytest
 
-from pulsekeeper.access.model import IssuerSettings, Settings
+from pulsekeeper.access.model import AdminKey, IssuerSettings, Settings
 from pulsekeeper.errors import Invalid
-from pulsekeeper.scalars import Secret
 from pulsekeeper.validation import convert
 
 FIREBASE = {"issuer": "https://securetoken.google.com/site", "audience": "site"}
@@ -26,11 +25,20 @@ def test_a_weak_or_unpresentable_admin_key_is_refused_without_repeating_it(key: 
         convert({"admin_key": key}, Settings, unknown="refuse")
 
     (fault,) = caught.value.faults
-    assert fault.detail == "expected an admin_key of at least 16 letters, digits or any of - . _ ~ + /"
+    assert (fault.pointer, fault.detail) == ("/admin_key", "expected at least 16 letters, digits or any of - . _ ~ + /")
+
+
+def test_a_weak_key_does_not_keep_quiet_what_else_is_wrong() -> None:
+    assert [pointer for pointer, _ in faults(admin_key="short", jwks_floor="0s", jwks_timeout="0s", remembered=0)] == [
+        "/admin_key",
+        "/remembered",
+        "/jwks_floor",
+        "/jwks_timeout",
+    ]
 
 
 def test_a_key_from_a_generator_is_accepted() -> None:
-    assert Settings(admin_key=Secret("mFq0T4rXw1mD5yJ+/9aQ=="))
+    assert Settings(admin_key=AdminKey("mFq0T4rXw1mD5yJ+/9aQ=="))
 
 
 def test_an_issuer_needs_an_address_and_an_audience_and_nothing_else() -> None:
@@ -68,7 +76,7 @@ def test_everything_wrong_with_issuers_is_told_at_once() -> None:
 def test_keys_are_not_fetched_in_plain_text(change: dict[str, str], sentence: str) -> None:
     ((pointer, detail),) = faults(issuers=[FIREBASE | change])
 
-    assert pointer == "/issuers/0"
+    assert pointer == f"/issuers/0/{next(iter(change))}"
     assert detail.startswith(sentence)
 
 
@@ -76,7 +84,9 @@ def test_one_issuer_may_have_several_audiences_but_none_twice() -> None:
     two = [FIREBASE, FIREBASE | {"audience": "app"}]
 
     assert len(convert({"issuers": two}, Settings, unknown="refuse").issuers) == 2
-    assert faults(issuers=[*two, FIREBASE]) == [("", "expected no two issuers with the same issuer and audience")]
+    assert faults(issuers=[*two, FIREBASE]) == [
+        ("/issuers", "expected no two issuers with the same issuer and audience")
+    ]
 
 
 @pytest.mark.parametrize(

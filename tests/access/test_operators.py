@@ -7,10 +7,9 @@ import pytest
 
 from pulsekeeper.access.keyring import Keyring
 from pulsekeeper.access.keys import ENTROPY, mint
-from pulsekeeper.access.model import ApiKey, Settings
+from pulsekeeper.access.model import AdminKey, ApiKey, Settings
 from pulsekeeper.access.operators import OperatorAuthenticator
 from pulsekeeper.access.verifier import open_token_verifier
-from pulsekeeper.scalars import Secret
 from pulsekeeper.web.endpoints import Endpoint
 from pulsekeeper.web.gate import Gate
 from pulsekeeper.web.identity import Scope
@@ -67,7 +66,7 @@ def issuer(issuers: IssuerProcess) -> Issuer:
 
 @pytest.fixture
 async def door(issuer: Issuer) -> AsyncIterator[Door]:
-    settings = Settings(admin_key=Secret(ADMIN_KEY), issuers=(issuer.settings(admin_role="pulse-admin"),))
+    settings = Settings(admin_key=AdminKey(ADMIN_KEY), issuers=(issuer.settings(admin_role="pulse-admin"),))
     async with open_token_verifier(settings, lambda: NOW) as verifier:
         yield Door(OperatorAuthenticator(Keyring(settings, OneKey(), lambda: NOW), verifier))
 

@@ -44,7 +44,7 @@ def left_behind(folder: Path) -> list[object]:
 def test_every_row_is_measured_and_printed_and_nothing_is_left_behind(folder: Path, tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(folder)}
     done = subprocess.run(
-        command("all", "--json", str(tmp_path / "report.json")),
+        command("all", "--campaigns", "2", "--campaigns", "5", "--json", str(tmp_path / "report.json")),
         cwd=_ROOT,
         env=environment,
         capture_output=True,
@@ -55,22 +55,34 @@ def test_every_row_is_measured_and_printed_and_nothing_is_left_behind(folder: Pa
     assert done.returncode == 0, done.stderr
     report = msgspec.json.decode((tmp_path / "report.json").read_bytes())
     found = rows(report)
-    assert list(found) == ["actors", "decisions, pure", "decisions over HTTP"]
-    assert [len(labels) for labels in found.values()] == [6, 8, 6]
+    assert {title: len(labels) for title, labels in found.items()} == {
+        "actors": 6,
+        "decisions, pure": 8,
+        "decisions over HTTP": 8,
+        "where the time of a decide goes": 4,
+    }
     assert found["decisions over HTTP"] == [
-        [what, connections] for connections in ("1", "3") for what in ("/healthz", "known visitors", "unknown visitors")
+        *(["/healthz", "", "1"], ["known visitors", "2", "1"], ["unknown visitors", "2", "1"]),
+        *(["/healthz", "", "3"], ["known visitors", "2", "3"], ["unknown visitors", "2", "3"]),
+        *(["known visitors", "5", "3"], ["unknown visitors", "5", "3"]),
+    ]
+    assert found["where the time of a decide goes"] == [
+        [campaigns, visitor] for campaigns in ("2", "5") for visitor in ("known", "unknown")
     ]
     for table in report["tables"]:
         assert table["title"] in done.stdout
         assert all(f"| {row['labels'][0]} " in done.stdout for row in table["rows"])
         assert all(row["medians"].get("errors", 0) == 0 for row in table["rows"])
+    for row in report["tables"][-1]["rows"]:
+        shares = [row["medians"][f"{part}_share"] for part in ("rules", "database", "http", "rest")]
+        assert sum(shares) == pytest.approx(1)
     assert "fsync on" in report["facts"]["PostgreSQL"]
     assert left_behind(folder) == []
 
 
 def test_what_was_started_is_ended_when_a_run_is_interrupted(folder: Path) -> None:
     running = subprocess.Popen(
-        command("decisions"),
+        command("decisions", "--campaigns", "2"),
         cwd=_ROOT,
         env=os.environ | {"TMPDIR": str(folder)},
         stdout=subprocess.DEVNULL,

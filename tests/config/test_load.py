@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import pytest
 from msgspec import Meta, Struct
 
-from pulsekeeper.config import ConfigError, Loaded, load_as
+from pulsekeeper.config import ConfigError, Loaded, load, load_as
 from pulsekeeper.scalars import Duration, Secret
 
 Write = Callable[[str], Path]
@@ -229,6 +229,37 @@ def test_files_for_secrets_must_be_there_and_alone(tmp_path: Path) -> None:
     assert problems(environ={f"{name}_FILE": missing, name: "x"}) == [
         f"{name}_FILE: set either this or {name}, not both"
     ]
+
+
+def test_an_empty_file_is_no_secret(write: Write) -> None:
+    """A secret that was not mounted was taken for one that is not set, and the service started without a key."""
+    for text in ("", "\n"):
+        path = write(text)
+        assert problems(environ={"PULSEKEEPER_DATABASE__URL_FILE": str(path)}) == [
+            f"PULSEKEEPER_DATABASE__URL_FILE: the file '{path}' is empty"
+        ]
+
+
+def test_what_is_wrong_in_any_section_is_told_with_its_own_source(write: Write) -> None:
+    """Addresses, keys and networks were checked by their sections, which spoke up only when all else was well."""
+    path = write(
+        '[web]\nbind = "localhost"\ntrusted_proxies = ["10.0.0.0/33"]\ncertfile = "a.pem"\n'
+        '[decisions]\nnext_check_min = "2h"'
+    )
+
+    with pytest.raises(ConfigError) as refused:
+        load([path], {"DATABASE_URL": "mysql://hunter2", "PULSEKEEPER_AUTH__ADMIN_KEY": "hunter2"})
+
+    assert [problem.strip().rpartition(": expected")[0] for problem in str(refused.value).splitlines()[1:]] == [
+        f"{path}: web.bind",
+        f"{path}: web.trusted_proxies.0",
+        "",
+        "DATABASE_URL: database.url",
+        "PULSEKEEPER_AUTH__ADMIN_KEY: auth.admin_key",
+        f"{path}: decisions.next_check_min",
+    ]
+    assert f"{path}: web.certfile: certfile and keyfile are given together or not at all" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_only_secrets_may_come_from_files() -> None:

@@ -32,7 +32,7 @@ def test_the_reference_has_every_setting_in_the_order_of_the_code_and_no_other()
 
 
 def test_the_reference_has_the_defaults() -> None:
-    assert to_builtins(load([REFERENCE], {})) == to_builtins(Config())
+    assert to_builtins(load([REFERENCE], {}).config) == to_builtins(Config())
 
 
 def is_sentence(line: str) -> bool:
@@ -48,6 +48,6 @@ def test_every_setting_has_a_sentence_above_it(path: Path) -> None:
 
 
 def test_the_laptops_file_is_valid_on_top_of_the_reference() -> None:
-    config = load([REFERENCE, CONFIG / "development.toml"], {})
+    config = load([REFERENCE, CONFIG / "development.toml"], {}).config
 
     assert (config.log.format, config.decisions.environment) == ("text", "development")

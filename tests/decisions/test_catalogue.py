@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,21 @@ def test_what_is_no_json_is_told_with_its_file(tmp_path: Path) -> None:
 
     places = [fault.pointer.removeprefix(f"{tmp_path}/") for fault in refusal.value.faults]
     assert places == ["deep.json", "folder.json", "latin.json", "none.json", "nul.json/id"]
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe.json", "large.json"])
+def test_what_has_no_end_is_not_read(name: str, tmp_path: Path) -> None:
+    """A pipe was waited for, and a device was read until the memory was full."""
+    file = tmp_path / name
+    if name == "pipe.json":
+        os.mkfifo(file)
+    elif name == "large.json":
+        file.write_bytes(b" " * 1_048_577)
+
+    with pytest.raises(Invalid, match=r"1 fault$") as refusal:
+        read_folder(file)
+
+    assert refusal.value.faults[0].detail.startswith("cannot be read: it is ")
 
 
 def definitions(*ids: str) -> dict[str, bytes]:

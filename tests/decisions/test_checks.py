@@ -53,6 +53,8 @@ def test_everything_that_there_is_can_be_said() -> None:
         ({"validFrom": "2025-10-02T00:00:00Z", "validTo": "2025-10-02T00:00:00Z"}, "/validTo", "later than validFrom"),
         ({"validFrom": "2025-10-02T00:00:00Z", "validTo": "2025-10-02T01:00:00+02:00"}, "/validTo", "later"),
         ({"validFrom": "2025-10-02T00:00:00"}, "/validFrom", ""),
+        ({"validFrom": "0001-01-01T00:00:00+14:00"}, "/validFrom", "outside of the years 1970 to 9000"),
+        ({"validTo": "9999-12-31T23:59:59-14:00"}, "/validTo", "outside of the years 1970 to 9000"),
         ({"rollout": {"percent": 100.01}}, "/rollout/percent", "100"),
         ({"rollout": {"percent": -1}}, "/rollout/percent", "0"),
         ({"trigger": {"minVisits": 3, "maxVisits": 2}}, "/trigger/minVisits", "3 is more than the maximum 2"),

@@ -38,12 +38,6 @@ def test_equal_campaigns_are_equal_texts() -> None:
     assert definition(written) == definition(otherwise)
 
 
-def test_a_moment_that_has_no_year_in_utc_is_left_as_it_is() -> None:
-    edge = campaign(validFrom="0001-01-01T00:00:00+14:00")
-
-    assert read_definition(definition(edge)) == edge
-
-
 def test_people_read_only_what_was_said_in_the_order_of_the_documentation() -> None:
     stored = definition(campaign("hello", trigger={"segment": {"regions": ["US"]}, "minVisits": 2}, priority=5))
 

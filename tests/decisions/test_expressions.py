@@ -173,3 +173,17 @@ def test_any_text_is_either_refused_in_words_or_gives_a_yes_or_no_or_neither(sou
     assert all(isinstance(fault, str) and fault for fault in found)
     if not found:
         assert Expression(source).holds(CONTEXT) in {True, False, None}
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("visits.total >", "it ends too early, at line 1, column 15"),
+        ("visits.total = 2", "'=' does not belong there, at line 1, column 14"),
+        ("'a' 'b'", "\"'b'\" does not belong there, at line 1, column 5"),
+        ("flags.all(1, true)", "argument must be a simple name, at line 1, column 11"),
+    ],
+)
+def test_what_cannot_be_parsed_is_told_without_the_grammar(source: str, sentence: str) -> None:
+    """It listed what the parser would have taken, by the parser's own names."""
+    assert faults(source) == [f"the expression does not compile: {sentence}"]

@@ -1,10 +1,11 @@
+from datetime import timedelta
 from uuid import uuid4
 
+import msgspec
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from pulsekeeper import errors
 from pulsekeeper.decisions.records import LogRow, Stored, Write
 from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.store import DecisionStore
@@ -30,6 +31,7 @@ def write(key: str, seen: int, *, decisions: int = 1) -> Write:
     return Write(
         person_key=key,
         seen_version=seen,
+        seen_last_seen_at=NOW if seen else None,
         new_version=seen + decisions,
         last_seen_at=NOW,
         state=b'{"version": %d}' % (seen + decisions),
@@ -52,8 +54,8 @@ async def test_new_people_and_known_ones_are_written_together(store: DecisionSto
 
     assert await commit(store, write("ann", 1, decisions=3), write("bob", 0)) == (True, {"ann", "bob"})
     assert await store.recall(["ann", "bob", "cid"]) == {
-        "ann": Stored(4, b'{"version": 4}'),
-        "bob": Stored(1, b'{"version": 1}'),
+        "ann": Stored(4, b'{"version": 4}', NOW),
+        "bob": Stored(1, b'{"version": 1}', NOW),
     }
 
 
@@ -117,21 +119,7 @@ async def test_a_visitor_who_is_put_there_has_one_version_in_row_and_state(store
     for _ in range(2):
         await store.put_visitor("ann", NOW, b'{"version": 1}')
 
-    assert await store.recall(["ann"]) == {"ann": Stored(2, b'{"version": 2}')}
-
-
-async def test_a_decision_is_found_in_the_log_as_it_was_answered(store: DecisionStore) -> None:
-    written = write("ann", 0)
-    await commit(store, written)
-
-    logged = await store.decision(written.log[0].decision_id)
-
-    assert (logged.person_key, logged.decided_at, bytes(logged.reply)) == ("ann", NOW, b'{"a": 1}')
-
-
-async def test_a_decision_that_was_never_made_is_not_found(store: DecisionStore) -> None:
-    with pytest.raises(errors.NotFound):
-        await store.decision(uuid4())
+    assert await store.recall(["ann"]) == {"ann": Stored(2, b'{"version": 2}', NOW)}
 
 
 async def test_who_holds_people_writes_them_first(store: DecisionStore) -> None:
@@ -160,3 +148,15 @@ async def test_what_is_held_is_not_written_when_the_block_fails(store: DecisionS
             raise KeyError
 
     assert await store.recall(["ann"]) == {}
+
+
+async def test_somebody_who_was_erased_and_has_come_back_since_does_not_get_the_old_state(
+    store: DecisionStore, database: Database
+) -> None:
+    """A node that remembered them once wrote it back, because the new row had reached the old version."""
+    await commit(store, write("ann", 0))
+    await database.execute(inline("delete from visitors"))
+    later = msgspec.structs.replace(write("ann", 0), last_seen_at=NOW + timedelta(seconds=1))
+    await commit(store, later)
+
+    assert await commit(store, write("ann", 1)) == (True, set())

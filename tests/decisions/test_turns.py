@@ -27,7 +27,7 @@ def turn(*wishes: Wish, stored: Stored = NOBODY, anonymous: dict[str, Stored] | 
 
 def after(one: Turn) -> Stored:
     assert one.write is not None
-    return Stored(one.write.new_version, one.write.state)
+    return Stored(one.write.new_version, one.write.state, one.write.last_seen_at)
 
 
 def state(one: Turn) -> VisitorState:
@@ -63,7 +63,12 @@ def test_the_log_has_the_state_that_was_decided_on_and_what_was_known_of_the_ask
 
     assert second.write is not None
     assert second.write.log[0].state_before == after(first).state
-    assert msgspec.json.decode(second.write.log[0].identity) == {"kind": "visitor", "authenticated": False, "roles": []}
+    assert msgspec.json.decode(second.write.log[0].identity) == {
+        "key": "visitor:ann",
+        "kind": "visitor",
+        "authenticated": False,
+        "roles": [],
+    }
 
 
 def test_the_log_does_not_know_the_browsers_own_id() -> None:
@@ -149,7 +154,7 @@ def test_visits_are_summed_when_two_rows_are_linked_and_never_again() -> None:
     def known(total: int) -> Stored:
         before = NOW - timedelta(minutes=1)
         visits = {"today": 0, "thisWeek": 0, "total": total, "day": "2026-03-10", "week": "2026-W11"}
-        return Stored(1, msgspec.json.encode({"lastSeenAt": before, "visits": visits, "version": 1}))
+        return Stored(1, msgspec.json.encode({"lastSeenAt": before, "visits": visits, "version": 1}), before)
 
     first = turn(logged_in(), stored=known(4), anonymous={"visitor:ann": known(3)})
     second = turn(logged_in(), stored=after(first), anonymous={"visitor:ann": known(3)})

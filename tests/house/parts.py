@@ -32,6 +32,8 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     seconds: float
     reply: DecideReply
+    request_id: str = ""
+    """Finds its line in the log of the node."""
 
     @property
     def committed(self) -> bool:
@@ -64,7 +66,8 @@ async def ask(client: httpx.AsyncClient, visitor_id: str | None = None, **member
     before = trio.current_time()
     answer = await client.send(request)
     seconds = trio.current_time() - before
-    return Answer(answer.status_code, seconds, msgspec.json.decode(answer.content, type=DecideReply))
+    reply = msgspec.json.decode(answer.content, type=DecideReply)
+    return Answer(answer.status_code, seconds, reply, answer.headers["x-request-id"])
 
 
 def shown(answer: Answer) -> list[str]:

@@ -1,6 +1,7 @@
 """The commands as operators type them: what they print, and with which code they end."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,91 @@ def test_what_cannot_be_done_is_a_sentence(
     assert (refused.returncode, refused.stdout) == (1, "")
     assert sentence in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["check-config", "serve"])
+def test_an_address_that_is_none_is_refused_before_anything_starts(command: str) -> None:
+    """Each actor found out for itself, and crashed over it until the budget was spent."""
+    refused = run_command(f"mysql://somebody:{PASSWORD}@nowhere/none", command)
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.splitlines()[1:] == [
+        "  PULSEKEEPER_DATABASE__URL: database.url: expected an address that begins with postgresql:// or postgres://"
+    ]
+
+
+def test_the_address_of_a_demonstration_is_looked_at_as_well() -> None:
+    refused = run_command("", "demo", "--bind", "nowhere")
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "expected an address such as '127.0.0.1:8000'" in refused.stderr
+
+
+def test_a_certificate_that_is_not_there_is_named_before_anything_starts(house_database_url: str) -> None:
+    refused = run_command(house_database_url, "serve", web__certfile="/no/cert.pem", web__keyfile="/no/key.pem")
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "pulsekeeper: web.certfile: '/no/cert.pem' cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize("command", [["keys", "list"], ["campaigns", "list"], ["migrate", "status"]])
+def test_a_command_in_the_wrong_folder_creates_no_database(command: list[str], tmp_path: Path) -> None:
+    """It made one, and said that there was nothing in it."""
+    refused = run_command("", *command, "--data", str(tmp_path / "data"))
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"pulsekeeper: there is no database in {tmp_path / 'data'}: start the service")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_commands_need_the_schema_that_they_know(postgres_server: ServerProcess) -> None:
+    """An empty database was a traceback about a table that does not exist."""
+    name = unique_name("empty")
+    run_sql(postgres_server.admin_url, f"create database {name}")
+    refused = run_command(database_of(postgres_server.admin_url, name), "keys", "list")
+    run_sql(postgres_server.admin_url, f"drop database {name}")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "pulsekeeper: the schema is not up to date: run pulsekeeper migrate up\n"
+
+
+def test_a_fault_is_told_once(house: Service, house_database_url: str) -> None:
+    refused = run_command(house_database_url, "releases", "put", "")
+
+    assert refused.returncode == 1
+    assert refused.stderr.count("expected a string of at least 1 character") == 1
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[31mred", "x" * 101])
+def test_the_name_of_a_key_fits_into_a_line(name: str, house: Service, house_database_url: str) -> None:
+    refused = run_command(house_database_url, "keys", "create", "--scope", "worker", "--name", name)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "pulsekeeper: the name of a key: expected at most 100 printable characters\n"
+
+
+def test_ctrl_c_while_everything_is_loaded_is_no_traceback(tmp_path: Path) -> None:
+    """Python needs a second for that, which is when people notice that they are in the wrong folder."""
+    with starting_service("", "serve", "--data", str(tmp_path / "data")) as service:
+        service.wait_loading("/msgspec/")
+        service.interrupt()
+
+        assert service.exit_code() == 130
+        assert service.log() == "pulsekeeper: interrupted\n"
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_ctrl_c_while_a_database_is_created_leaves_a_folder_to_start_with(tmp_path: Path) -> None:
+    with starting_service("", "demo", "--data", str(tmp_path / "data")) as service:
+        service.wait_created(tmp_path / "data" / "postgres.new" / "PG_VERSION")
+        service.interrupt()
+
+        assert service.exit_code() == 130
+        assert service.log().endswith("pulsekeeper: interrupted\n")
+        assert "Traceback" not in service.log()
+    applied = run_command("", "migrate", "up", "--data", str(tmp_path / "data"))
+
+    assert (applied.returncode, applied.stdout.splitlines()[-1]) == (0, "The schema is up to date.")
 
 
 def test_without_a_key_the_tree_is_not_asked_for() -> None:

@@ -19,13 +19,13 @@ def check_degraded(answers: Sequence[Answer]) -> None:
     """All of them say that there is nothing to show, and to come back soon."""
     assert {answer.status for answer in answers} == {200}
     assert {answer.reply.decisions for answer in answers} == {()}
-    assert {answer.reply.next_check_in_seconds for answer in answers} == {60}
+    assert all(60 <= answer.reply.next_check_in_seconds <= 72 for answer in answers)
 
 
-def check_budget(service: Service) -> None:
-    """By the clock of the node: the pages here have to wait for each other. One in ten is left to a busy machine."""
-    waits = sorted(line.milliseconds for line in service.log_lines() if line.route == DECIDE)
-    assert waits[len(waits) * 9 // 10] <= BUDGET
+def check_budget(service: Service, degraded: Sequence[Answer]) -> None:
+    """Every one of them by the clock of the node, as its log has it: the pages here have to wait for each other."""
+    waits = {line.request_id: line.milliseconds for line in service.log_lines() if line.route == DECIDE}
+    assert {answer.request_id for answer in degraded if waits[answer.request_id] > BUDGET} == set()
 
 
 async def check_unharmed(client: httpx.AsyncClient) -> None:
@@ -43,7 +43,7 @@ async def test_without_a_database_at_the_start_it_stays_up_and_begins_by_itself(
             service.wait_ready()
             committed = await ask(client, "visitor-late")
             await check_unharmed(client)
-        check_budget(service)
+        check_budget(service, degraded)
 
     assert alive.status_code == 200
     assert ready.status_code == 503
@@ -63,7 +63,7 @@ async def under_load(fragile_server: ServerProcess) -> AsyncIterator[tuple[Load,
                 yield pages, client
                 await until_more("committed", pages, 50)
             await check_unharmed(client)
-        check_budget(service)
+        check_budget(service, pages.degraded)
         async with open_database(settings_for(fragile_server.url)) as database:
             assert {answer.reply.decision_id for answer in pages.committed} <= await logged(database)
             assert all(visits == decisions for visits, decisions in await counted(database))

@@ -1,5 +1,6 @@
 """Operators change the rules over HTTP and by commands, while two nodes decide by them."""
 
+import itertools
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ BANNER: dict[str, Any] = {"id": "banner", "type": "onboarding", "action": "SHOW_
 DATE = "2025-10-01T00:00:00Z"
 CUT = inline("select count(pg_terminate_backend(pid)) from pg_stat_activity where query ilike 'listen%'")
 SECOND = 1.0
+Pair = tuple[httpx.AsyncClient, httpx.AsyncClient]
+"""One of each node."""
 
 
 @pytest.fixture
@@ -33,109 +36,114 @@ def nodes(database_url: str) -> Iterator[tuple[Service, Service]]:
 
 
 @pytest.fixture
-async def clients(nodes: tuple[Service, Service]) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
-    """A client of each."""
+async def pages(nodes: tuple[Service, Service]) -> AsyncIterator[Pair]:
+    """A visitors' client of each."""
     async with nodes[0].client() as one, nodes[1].client() as other:
-        one.headers.update(ADMIN)
         yield one, other
 
 
 @pytest.fixture
-def manage(client: httpx.AsyncClient) -> httpx.AsyncClient:
+async def operators(nodes: tuple[Service, Service]) -> AsyncIterator[Pair]:
+    """An operator's client of each."""
+    async with nodes[0].client() as one, nodes[1].client() as other:
+        one.headers.update(ADMIN)
+        other.headers.update(ADMIN)
+        yield one, other
+
+
+@pytest.fixture
+async def operator(house: Service) -> AsyncIterator[httpx.AsyncClient]:
     """An operator's client of the shared node."""
-    client.headers.update(ADMIN)
-    return client
+    async with house.client() as client:
+        client.headers.update(ADMIN)
+        yield client
 
 
-async def until_shown(client: httpx.AsyncClient, *campaigns: str) -> None:
+async def until_shown(page: httpx.AsyncClient, *campaigns: str) -> None:
     """Return when new visitors of a node are shown exactly these."""
     with trio.fail_after(SECOND):
-        number = 0
-        while shown(await ask(client, f"visitor-{trio.current_time():.6f}-{number}".replace(".", "-"))) != [*campaigns]:
-            number += 1
+        for number in itertools.count():
+            visitor = f"visitor-{trio.current_time():.0f}-{number}"
+            if shown(await ask(page, visitor)) == [*campaigns]:
+                return
 
 
-async def test_a_change_is_in_force_on_every_node_within_a_second(
-    clients: tuple[httpx.AsyncClient, httpx.AsyncClient],
-) -> None:
-    one, other = clients
-    for write, campaigns in (
-        (one.post(CAMPAIGNS, json=BANNER), ["banner"]),
-        (one.patch(f"{CAMPAIGNS}/banner", json={"active": False}), []),
-        (one.patch(f"{CAMPAIGNS}/banner", json={"active": True}), ["banner"]),
-        (one.delete(f"{CAMPAIGNS}/banner"), []),
-    ):
-        assert (await write).is_success
-        await until_shown(other, *campaigns)
-        await until_shown(one, *campaigns)
+async def test_a_change_is_in_force_on_every_node_within_a_second(operators: Pair, pages: Pair) -> None:
+    async def check(answer: httpx.Response, *campaigns: str) -> None:
+        assert answer.is_success
+        for page in pages:
+            await until_shown(page, *campaigns)
+
+    operator, _ = operators
+    await check(await operator.post(CAMPAIGNS, json=BANNER), "banner")
+    await check(await operator.patch(f"{CAMPAIGNS}/banner", json={"active": False}))
+    await check(await operator.put(f"{CAMPAIGNS}/banner", json=BANNER), "banner")
+    await check(await operator.delete(f"{CAMPAIGNS}/banner"))
 
 
 async def test_what_is_switched_off_is_not_shown_though_no_node_can_be_told(
-    clients: tuple[httpx.AsyncClient, httpx.AsyncClient], database: Database
+    operators: Pair, pages: Pair, database: Database
 ) -> None:
     """The commit finds out: not a single page is shown it once the switch is answered."""
-    one, other = clients
-    await one.put(f"{CAMPAIGNS}/banner", json=BANNER)
-    await until_shown(other, "banner")
+    operator, _ = operators
+    await operator.put(f"{CAMPAIGNS}/banner", json=BANNER)
+    for page in pages:
+        await until_shown(page, "banner")
 
     assert await database.fetch_value(CUT) == 2
-    assert (await one.patch(f"{CAMPAIGNS}/banner", json={"active": False})).is_success
+    assert (await operator.patch(f"{CAMPAIGNS}/banner", json={"active": False})).is_success
 
-    assert shown(await ask(other, "visitor-after-the-cut")) == []
-    assert shown(await ask(one, "visitor-after-the-cut")) == []
+    for page in pages:
+        assert shown(await ask(page, "visitor-after-the-cut")) == []
 
 
-async def test_of_two_operators_on_two_nodes_one_wins(
-    clients: tuple[httpx.AsyncClient, httpx.AsyncClient],
-) -> None:
-    one, other = clients
-    other.headers.update(ADMIN)
-    tag = (await one.post(CAMPAIGNS, json=BANNER)).headers["etag"]
+async def test_of_two_operators_on_two_nodes_one_wins(operators: Pair) -> None:
+    tag = (await operators[0].post(CAMPAIGNS, json=BANNER)).headers["etag"]
     statuses: list[int] = []
 
-    async def put(client: httpx.AsyncClient, priority: int) -> None:
-        body = BANNER | {"priority": priority}
-        statuses.append((await client.put(f"{CAMPAIGNS}/banner", json=body, headers={"If-Match": tag})).status_code)
+    async def put(operator: httpx.AsyncClient, priority: int) -> None:
+        body, headers = BANNER | {"priority": priority}, {"If-Match": tag}
+        statuses.append((await operator.put(f"{CAMPAIGNS}/banner", json=body, headers=headers)).status_code)
 
     async with trio.open_nursery() as nursery:
         for number in range(1, 9):
-            nursery.start_soon(put, clients[number % 2], number)
+            nursery.start_soon(put, operators[number % 2], number)
 
     assert sorted(statuses) == [200, *[412] * 7]
 
 
-async def test_an_answer_outlives_its_campaign(clients: tuple[httpx.AsyncClient, httpx.AsyncClient]) -> None:
-    one, other = clients
-    await one.post(CAMPAIGNS, json=BANNER)
-    await until_shown(other, "banner")
-    await ask(other, "visitor-who-answers")
+async def test_an_answer_outlives_its_campaign(operators: Pair, pages: Pair) -> None:
+    operator, page = operators[0], pages[1]
+    await operator.post(CAMPAIGNS, json=BANNER)
+    await until_shown(page, "banner")
+    await ask(page, "visitor-who-answers")
 
-    assert (await one.delete(f"{CAMPAIGNS}/banner")).status_code == 204
-    await until_shown(other)
+    assert (await operator.delete(f"{CAMPAIGNS}/banner")).status_code == 204
+    await until_shown(page)
     report = {"campaignId": "banner", "outcome": "dismissed", "visitorId": "visitor-who-answers"}
-    assert (await other.post("/api/experience/ack", json=report)).status_code == 204
+    assert (await page.post("/api/experience/ack", json=report)).status_code == 204
 
-    await one.post(CAMPAIGNS, json=BANNER)
-    await until_shown(other, "banner")
-    assert shown(await ask(other, "visitor-who-answers")) == []
+    await operator.post(CAMPAIGNS, json=BANNER)
+    await until_shown(page, "banner")
+    assert shown(await ask(page, "visitor-who-answers")) == []
 
 
-async def test_releases_are_told_by_deployments(manage: httpx.AsyncClient) -> None:
-    created = await manage.put(f"{RELEASES}/2025.10.1", json={"releasedAt": DATE})
-    listed = (await manage.get(RELEASES)).json()["releases"]
-    told = (await ask(manage, "visitor-of-the-release")).reply.release_status
+async def test_releases_are_told_by_deployments(operator: httpx.AsyncClient, client: httpx.AsyncClient) -> None:
+    created = await operator.put(f"{RELEASES}/2025.10.1", json={"releasedAt": DATE})
+    listed = (await operator.get(RELEASES)).json()["releases"]
+    told = (await ask(client, "visitor-of-the-release")).reply.release_status
 
     assert (created.status_code, created.headers["location"]) == (201, f"{RELEASES}/2025.10.1")
     assert {"id": "2025.10.1", "releasedAt": DATE, "notesUrl": None} in listed
     assert told.latest_release_id == "2025.10.1"
-    assert (await manage.delete(f"{RELEASES}/2025.10.1")).status_code == 204
-    assert (await manage.get(f"{RELEASES}/2025.10.1")).status_code == 404
+    assert (await operator.delete(f"{RELEASES}/2025.10.1")).status_code == 204
+    assert (await operator.get(f"{RELEASES}/2025.10.1")).status_code == 404
 
 
-async def test_what_is_known_already_is_not_sent(manage: httpx.AsyncClient) -> None:
-    tag = (await manage.get(CAMPAIGNS)).headers["etag"]
+async def test_what_is_known_already_is_not_sent(operator: httpx.AsyncClient) -> None:
+    tag = (await operator.get(CAMPAIGNS)).headers["etag"]
 
-    again = await manage.get(CAMPAIGNS, headers={"If-None-Match": tag})
+    again = await operator.get(CAMPAIGNS, headers={"If-None-Match": tag})
 
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     assert "content-length" not in again.headers
@@ -143,17 +151,17 @@ async def test_what_is_known_already_is_not_sent(manage: httpx.AsyncClient) -> N
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 @pytest.mark.parametrize("size", [64 * 1024 + 1, 10_000_000])
-async def test_nothing_that_large_is_read(method: str, size: int, manage: httpx.AsyncClient) -> None:
+async def test_nothing_that_large_is_read(method: str, size: int, operator: httpx.AsyncClient) -> None:
     url = CAMPAIGNS if method == "POST" else f"{CAMPAIGNS}/banner"
-    async with manage.stream(
+    async with operator.stream(
         method, url, content=b"{}".ljust(size), headers={"Content-Type": "application/json"}
     ) as answer:
         assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("address", ["a/b", "a%2Fb", "..%2F..", "%00", "%ff", ""])
-async def test_an_address_that_no_campaign_has_is_not_there(address: str, manage: httpx.AsyncClient) -> None:
-    assert (await manage.get(f"{CAMPAIGNS}/{address}")).status_code == 404
+async def test_an_address_that_no_campaign_has_is_not_there(address: str, operator: httpx.AsyncClient) -> None:
+    assert (await operator.get(f"{CAMPAIGNS}/{address}")).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])

@@ -3,14 +3,18 @@
 import json
 import socket
 import subprocess
+import time
 from collections.abc import Iterable, Sequence
 
+import httpx
 import trio
 
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.queries import inline
 from pulsekeeper.postgres.server import _find_binaries
 from tests.house.parts import DECIDE, ask
+from tests.support.id_tokens import claims_of, ec_key
+from tests.support.issuer import AUDIENCE, issuer_process
 from tests.support.postgres import ServerProcess
 from tests.support.service import ADMIN, ADMIN_KEY, Service, running_service
 
@@ -20,6 +24,7 @@ PROXIED = ("203.0.113.77", "2001:db8:5:6::7")
 CLAIMED = ("198.51.100.23", "198.51.100.24")
 VISITOR = "a-browsers-own-random-id"
 PASSWORD = "the-password-of-the-database"
+SUBJECT, EMAIL, NAME = "the-subject-of-a-token", "ann@example.org", "Ann Without-Surname"
 PEOPLE = inline("select count(distinct person_key) from decision_log")
 
 
@@ -104,3 +109,48 @@ async def test_no_secret_is_left_anywhere_not_even_in_an_outage(fragile_server: 
         log = service.log()
 
     assert found([VISITOR, ADMIN_KEY, PASSWORD], log, dump(fragile_server.url)) == []
+
+
+async def test_no_id_token_is_left_anywhere_nor_what_it_says_about_its_user(
+    database_url: str, database: Database
+) -> None:
+    """Of a user there is the `sub`, in the database alone. Tokens that are refused are not kept either."""
+    claims = {"iat": time.time(), "exp": time.time() + 3600, "sub": SUBJECT, "email": EMAIL, "name": NAME}
+    with issuer_process() as process:
+        key, issuer = ec_key("k-1"), process.open_issuer(ec_key("k-1"))
+        good = key.sign(claims_of(issuer.url, AUDIENCE, **claims))
+        bad = [
+            key.sign(claims_of(issuer.url, AUDIENCE, **claims | {"exp": 1})),
+            key.sign(claims_of(issuer.url, "another-site", **claims)),
+            ec_key("unknown").sign(claims_of(issuer.url, AUDIENCE, **claims)),
+            good[:-4],
+        ]
+        trust = {"auth__issuers": json.dumps([{"issuer": issuer.url, "audience": AUDIENCE}]), "log__level": "debug"}
+        with running_service(database_url, decisions__budget="20s", **trust) as service:
+            async with service.client() as client:
+                client.headers["Authorization"] = f"Bearer {good}"
+                assert (await ask(client, VISITOR)).committed
+                await refuse(client, bad)
+            service.terminate()
+            assert await service.wait() == 0
+            log = service.log()
+
+    parts = [part for token in (good, *bad) for part in (token, *token.split(".")[1:])]
+    assert found([*parts, EMAIL, NAME, VISITOR], log, dump(database_url)) == []
+    assert found([SUBJECT], log) == []
+    assert await database.fetch_value(PEOPLE) == 1
+
+
+async def refuse(client: httpx.AsyncClient, tokens: Iterable[str]) -> None:
+    """Every way in which a token can be sent, and none of them is believed."""
+    acknowledgement = {"campaignId": "hello", "outcome": "shown", "visitorId": VISITOR}
+    for token in tokens:
+        client.headers["Authorization"] = f"Bearer {token}"
+        for answer in (
+            await client.post(DECIDE, json={"releaseId": "1.0", "visitorId": VISITOR}),
+            await client.post(f"{DECIDE}?explain=1", json={"releaseId": "1.0", "visitorId": VISITOR}),
+            await client.post("/api/experience/ack", json=acknowledgement),
+            await client.get(f"/api/experience/state?userId={SUBJECT}"),
+        ):
+            assert answer.status_code == 401
+            assert token not in answer.text

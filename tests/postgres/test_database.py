@@ -12,7 +12,7 @@ from pulsekeeper.errors import Invalid, Unavailable
 from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.postgres.queries import inline
 from pulsekeeper.scalars import Duration
-from tests.support.postgres import ServerProcess, database_of, private_server, settings_for
+from tests.support.postgres import ServerProcess, database_of, ping, private_server, settings_for
 from tests.support.waiting import eventually, until_running
 
 INSERT = inline("insert into cats values (:id)")
@@ -23,7 +23,7 @@ NOWHERE = "postgresql://cat:geheim@127.0.0.1:1/cats"
 async def answers(database: Database) -> bool:
     """Whether a ping comes back."""
     try:
-        await database.ping()
+        await ping(database)
     except Unavailable:
         return False
     return True
@@ -34,7 +34,7 @@ async def test_a_database_that_is_away_is_unavailable(caplog: pytest.LogCaptureF
     async with open_database(settings_for(NOWHERE)) as database:
         for _ in range(3):
             with pytest.raises(Unavailable) as away:
-                await database.ping()
+                await ping(database)
             assert away.value.retryable
             assert "geheim" not in str(away.value)
     assert "geheim" not in caplog.text
@@ -45,7 +45,7 @@ async def test_a_url_that_makes_no_sense_is_invalid(url: str) -> None:
     """The sentence helps, and repeats nothing of it."""
     async with open_database(settings_for(url)) as database:
         with pytest.raises(Invalid, match="percent-encoded") as wrong:
-            await database.ping()
+            await ping(database)
     assert "heim" not in str(wrong.value)
     assert wrong.value.__cause__ is None
 
@@ -54,10 +54,10 @@ async def test_a_database_that_does_not_exist_is_unavailable(fragile_server: Ser
     """Somebody may create it; the process stays up."""
     async with open_database(settings_for(database_of(fragile_server.admin_url, "cats"))) as database:
         with pytest.raises(Unavailable, match="no such database"):
-            await database.ping()
+            await ping(database)
         async with open_database(settings_for(fragile_server.admin_url)) as other:
             await other.execute(inline("create database cats"))
-        await database.ping()
+        await ping(database)
 
 
 async def test_a_database_that_comes_later_works(fragile_server: ServerProcess) -> None:
@@ -66,7 +66,7 @@ async def test_a_database_that_comes_later_works(fragile_server: ServerProcess) 
     async with open_database(settings_for(fragile_server.url)) as database:
         assert not await answers(database)
         fragile_server.start()
-        await database.ping()
+        await ping(database)
 
 
 async def test_a_killed_server_costs_unavailable_only_and_heals_by_itself(fragile_server: ServerProcess) -> None:
@@ -139,7 +139,7 @@ async def test_a_statement_in_flight_learns_of_the_kill_at_once(fragile_server: 
 async def test_a_frozen_server_holds_nobody_beyond_the_callers_deadline(fragile_server: ServerProcess) -> None:
     """Statement, transaction and connecting alike: the caller's own scope is the limit."""
     async with open_database(settings_for(fragile_server.url)) as database:
-        await database.ping()
+        await ping(database)
         fragile_server.pause()
         began = time.monotonic()
         for _ in range(3):
@@ -149,7 +149,7 @@ async def test_a_frozen_server_holds_nobody_beyond_the_callers_deadline(fragile_
             assert scope.cancelled_caught
         assert time.monotonic() - began < 1
         fragile_server.resume()
-        await database.ping()
+        await ping(database)
 
 
 async def test_a_frozen_server_holds_a_commit_no_longer_than_its_limit(fragile_server: ServerProcess) -> None:
@@ -179,14 +179,14 @@ async def test_a_frozen_server_holds_a_rollback_no_longer_than_its_limit(fragile
                 raise LookupError
         assert 0.2 <= time.monotonic() - began < 2
         fragile_server.resume()
-        await database.ping()
+        await ping(database)
 
 
 async def test_a_frozen_server_does_not_keep_the_database_from_closing(fragile_server: ServerProcess) -> None:
     """Goodbyes are polite, but not for long."""
     began = time.monotonic()
     async with open_database(settings_for(fragile_server.url)) as database:
-        await database.ping()
+        await ping(database)
         async with database.listen("cats") as notices:
             await notices.receive()
             fragile_server.pause()
@@ -203,14 +203,14 @@ async def test_too_many_clients_are_an_outage() -> None:
             for _ in range(4):
                 await held.enter_async_context(database.transaction())
             with pytest.raises(Unavailable, match="out of room"):
-                await database.ping()
+                await ping(database)
 
 
 async def test_an_error_leaves_the_block_as_it_is(database_url: str) -> None:
     """The nurseries inside are nobody's business."""
     with pytest.raises(LookupError):
         async with open_database(settings_for(database_url)) as database:
-            await database.ping()
+            await ping(database)
             raise LookupError
 
 

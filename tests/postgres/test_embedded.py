@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 import trio
 
-from pulsekeeper.errors import Invalid, Unavailable
+from pulsekeeper.errors import Conflict, Invalid, NotFound, Unavailable
 from pulsekeeper.postgres import server as server_module
 from pulsekeeper.postgres.database import open_database
 from pulsekeeper.postgres.embedded import Share, embedded_server
 from pulsekeeper.postgres.queries import inline
 from pulsekeeper.postgres.server import Server
 from pulsekeeper.postgres.settings import Settings
-from tests.support.postgres import fast_folder, settings_for
+from tests.support.postgres import fast_folder, ping, settings_for
+from tests.support.waiting import eventually
 
 SERVICE = """
 import sys, trio
@@ -70,6 +71,18 @@ def socket_folder(data_dir: Path) -> Path:
     return Path((data_dir / "postgres" / "postmaster.pid").read_text().splitlines()[4])
 
 
+def contents(folder: Path) -> list[str]:
+    """The names of what is in a folder; none when it is not there."""
+    return [entry.name for entry in folder.iterdir()] if folder.exists() else []
+
+
+def touched(file: Path) -> Path:
+    """An empty file, in folders that are made for it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    return file
+
+
 def permissions(folder: Path) -> int:
     """Who may enter."""
     return folder.stat().st_mode & 0o777
@@ -105,9 +118,58 @@ async def test_data_is_kept_and_the_server_is_not(new_dir: Path) -> None:
 async def test_no_url_means_the_embedded_server(data_dir: Path) -> None:
     """`open_database` starts and stops it."""
     async with open_database(Settings(data_dir=str(data_dir))) as database:
-        await database.ping()
+        await ping(database)
         assert Server(data_dir / "postgres").pid()
     assert Server(data_dir / "postgres").pid() is None
+
+
+async def test_where_nothing_is_to_be_created_nothing_is(new_dir: Path) -> None:
+    """A command in the wrong folder made a database there, and told the operator that there was nothing in it."""
+    with pytest.raises(NotFound, match=r"there is no database in .*: start the service first"):
+        async with embedded_server(new_dir, create=False):
+            pass
+    assert contents(new_dir.parent) == []
+
+
+async def test_a_folder_that_cannot_be_one_is_a_sentence(tmp_path: Path) -> None:
+    nowhere = Path("/proc/nope")
+    for name, reason in ((touched(tmp_path / "file"), "File exists"), (nowhere, "No such file or directory")):
+        with pytest.raises(Unavailable, match=f"The data folder {name} cannot be used: {reason}"):
+            async with embedded_server(name):
+                pass
+
+
+async def test_what_somebody_else_has_put_there_is_left_alone(tmp_path: Path) -> None:
+    """A folder `postgres` with other things in it, or a file of that name."""
+    touched(tmp_path / "one" / "postgres" / "notes.txt")
+    touched(tmp_path / "other" / "postgres")
+    for name in ("one", "other"):
+        with pytest.raises(Conflict, match="is in the way: it is not empty, and it is no database"):
+            async with embedded_server(tmp_path / name):
+                pass
+        assert "postgres.new" not in contents(tmp_path / name)
+
+
+async def test_creating_can_be_given_up_and_begun_again(new_dir: Path) -> None:
+    """Whoever changes their mind in the first second does not wait for it, and finds the folder as good as new."""
+    draft = new_dir / "postgres.new"
+
+    async def begun() -> bool:
+        return bool(contents(draft))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_use, new_dir)
+        await eventually(begun)
+        nursery.cancel_scope.cancel()
+    assert "postgres" not in contents(new_dir)
+
+    async with embedded_server(new_dir) as url:
+        assert await count_runs(url) == 1
+
+
+async def _use(data_dir: Path) -> None:
+    async with embedded_server(data_dir):
+        await trio.sleep_forever()
 
 
 async def test_nobody_else_can_enter(data_dir: Path) -> None:

@@ -10,7 +10,7 @@ from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.postgres.pool import Statistics
 from pulsekeeper.postgres.queries import inline
 from pulsekeeper.scalars import Duration
-from tests.support.postgres import settings_for
+from tests.support.postgres import ping, settings_for
 from tests.support.waiting import all_idle, until_running
 
 SLEEP = inline("select pg_sleep(60)")
@@ -22,7 +22,7 @@ COUNT = inline("select count(*) from cats")
 async def test_nothing_is_opened_ahead(database: Database) -> None:
     """A database that nobody asks is not connected to."""
     assert database.statistics() == Statistics(limit=10, idle=0, busy=0, waiting=0)
-    await database.ping()
+    await ping(database)
     assert database.statistics() == Statistics(limit=10, idle=1, busy=0, waiting=0)
 
 
@@ -55,14 +55,14 @@ async def test_waiting_for_a_session_has_a_limit(database_url: str) -> None:
             await trio.testing.wait_all_tasks_blocked()
             assert database.statistics() == Statistics(limit=1, idle=0, busy=1, waiting=1)
             with pytest.raises(Unavailable, match="busy"):
-                await database.ping()
+                await ping(database)
         nursery.cancel_scope.cancel()
 
 
 async def raises_unavailable(database: Database) -> None:
     """Somebody else who waits in vain."""
     with pytest.raises(Unavailable):
-        await database.ping()
+        await ping(database)
 
 
 async def test_a_task_that_gives_up_waiting_takes_no_session_along(database_url: str) -> None:
@@ -70,8 +70,8 @@ async def test_a_task_that_gives_up_waiting_takes_no_session_along(database_url:
     async with open_database(settings_for(database_url, pool_size=1)) as database:
         async with database.connection():
             with trio.move_on_after(0.01):
-                await database.ping()
-        await database.ping()
+                await ping(database)
+        await ping(database)
         await all_idle(database)
         assert database.statistics() == Statistics(limit=1, idle=1, busy=0, waiting=0)
 
@@ -174,7 +174,7 @@ async def test_hammering_and_cancelling_loses_no_session(database_url: str) -> N
         statistics = database.statistics()
         assert (statistics.busy, statistics.waiting) == (0, 0)
         assert statistics.idle <= 3
-        await database.ping()
+        await ping(database)
 
 
 async def test_a_session_that_was_idle_for_long_is_replaced(database_url: str) -> None:

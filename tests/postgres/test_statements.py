@@ -11,7 +11,7 @@ from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.postgres.failures import CheckViolation, ForeignKeyViolation, UniqueViolation
 from pulsekeeper.postgres.queries import inline
 from pulsekeeper.scalars import Duration
-from tests.support.postgres import settings_for
+from tests.support.postgres import ping, settings_for
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 MAKE = inline("create table cats (id uuid primary key, lives int constraint few check (lives < 10), mother uuid)")
@@ -26,16 +26,14 @@ class Cat(msgspec.Struct, frozen=True, rename="camel"):
 
 async def test_a_row_is_read_by_name(database: Database) -> None:
     """As a mapping and as attributes; an unknown column is an AttributeError."""
-    row = await database.fetch_one(inline("select 1 as one, 'x' as name"))
-    assert row is not None
+    [row] = await database.fetch(inline("select 1 as one, 'x' as name"))
     assert (row["one"], row.name) == (1, "x")
     with pytest.raises(AttributeError):
         _ = row.two
 
 
 async def test_no_row_is_none(database: Database) -> None:
-    """For one row and for one value alike."""
-    assert await database.fetch_one(inline("select 1 where false")) is None
+    """And no list of rows but an empty one."""
     assert await database.fetch_value(inline("select 1 where false")) is None
     assert await database.fetch(inline("select 1 where false")) == []
 
@@ -114,7 +112,7 @@ async def test_a_bug_stays_a_bug(database: Database) -> None:
         await database.fetch(inline("select :n::int"), n="three")
     assert not isinstance(unknown.value, Unavailable)
     assert not isinstance(wrong.value, Unavailable)
-    await database.ping()
+    await ping(database)
 
 
 async def test_parameters_are_checked_before_anything_is_asked(database: Database) -> None:

@@ -13,9 +13,11 @@ import psutil  # type: ignore[import-untyped]  # ships no types
 import trio
 
 from pulsekeeper.postgres.driver import open_bridge
+from pulsekeeper.postgres.queries import inline
 from pulsekeeper.postgres.server import Server
 from pulsekeeper.postgres.settings import Settings
-from pulsekeeper.scalars import Secret
+from pulsekeeper.postgres.statements import Statements
+from pulsekeeper.postgres.urls import DatabaseUrl
 
 _CARELESS = {"fsync": "off", "full_page_writes": "off", "log_min_messages": "fatal"}
 _PATIENCE = 30.0
@@ -105,12 +107,17 @@ def fast_folder() -> Iterator[Path]:
 
 def settings_for(url: str, **changes: object) -> Settings:
     """The default settings with this URL."""
-    return Settings(url=Secret(url), **changes)  # type: ignore[arg-type]  # a test gives what the field wants
+    return Settings(url=DatabaseUrl(url), **changes)  # type: ignore[arg-type]  # a test gives what the field wants
 
 
 def database_of(url: str, name: str) -> str:
     """The URL of another database on the same server."""
     return url.replace("/postgres?", f"/{name}?")
+
+
+async def ping(database: Statements) -> None:
+    """Returns when the database has answered; raises `Unavailable` when it does not."""
+    await database.fetch(inline("select 1"))
 
 
 def run_sql(url: str, *statements: str) -> None:

@@ -37,6 +37,7 @@ class LogLine(msgspec.Struct, frozen=True):
     event: str
     route: str = ""
     milliseconds: float = 0.0
+    request_id: str = ""
 
 
 class Service:
@@ -72,6 +73,15 @@ class Service:
         """Return as soon as it has printed these words, with everything that it has printed."""
         self._wait_until(lambda: words in self.log())
         return self.log()
+
+    def wait_created(self, path: Path) -> None:
+        """Return as soon as it has made this file or folder."""
+        self._wait_until(path.exists)
+
+    def wait_loading(self, library: str) -> None:
+        """Return as soon as a library of native code whose path has this in it is being loaded."""
+        maps = Path(f"/proc/{self._process.pid}/maps")
+        self._wait_until(lambda: library in maps.read_text())
 
     def kill(self) -> None:
         """`kill -9`; returns when it is gone."""

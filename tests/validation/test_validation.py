@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from pulsekeeper.errors import Fault, Invalid
+from pulsekeeper.errors import Clash, Contradiction, Fault, Invalid
 from pulsekeeper.scalars import Duration, Secret
 from pulsekeeper.validation import Unknown, convert, decode_hook, decode_json, to_builtins
 
@@ -50,6 +50,16 @@ class Campaign(Struct, frozen=True, rename="camel"):
     pair: tuple[int, str] | None = None
     range: Range = Range()
     note: str | UnsetType = UNSET
+
+
+class Window(Struct, frozen=True):
+    opens: int = 0
+    closes: int = 9
+    label: Annotated[str, Meta(max_length=3)] = ""
+
+    def __post_init__(self) -> None:
+        if self.opens > self.closes:
+            raise Contradiction(Clash(("opens", "closes"), "it would close before it opens"))
 
 
 class Strict(Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,6 +149,61 @@ def test_unknown_keys_are_ignored_where_that_is_asked_for() -> None:
 
 def test_a_struct_that_forbids_unknown_keys_has_the_last_word() -> None:
     assert faults({"idd": None}, Strict, "ignore") == {"/idd": "unknown key 'idd'; did you mean 'id'?"}
+
+
+def test_members_that_contradict_each_other_are_told_beside_what_is_wrong_with_others() -> None:
+    """What a whole says about its parts used to be kept quiet as long as there was any other fault."""
+    assert faults({"opens": 5, "closes": 1, "label": "long", "lable": ""}, Window) == {
+        "/label": "expected a string of at most 3 characters, got 'long'",
+        "/lable": "unknown key 'lable'; did you mean 'label'?",
+        "/opens": "it would close before it opens",
+    }
+    assert faults({"opens": 5, "closes": 1}, Window) == {"/opens": "it would close before it opens"}
+
+
+def test_a_contradiction_with_a_member_that_is_wrong_itself_is_not_told() -> None:
+    assert [*faults({"opens": 10, "closes": "noon"}, Window)] == ["/closes"]
+
+
+class Wrapped(Struct, frozen=True):
+    """What an operator sends, with something inside that a page has sent."""
+
+    inner: Range = Range()
+    other: Range = Range()
+
+
+def test_unknown_keys_can_be_ignored_within_one_struct_alone() -> None:
+    """An operator who tried out a page's request was not told of misspelt keys in their own part."""
+    document = {"inner": {"lwo": 1}, "other": {"low": 1}, "more": 1}
+
+    with pytest.raises(Invalid) as caught:
+        convert(document, Wrapped, unknown="refuse", lenient=(Range,))
+    assert [fault.pointer for fault in caught.value.faults] == ["/more"]
+
+
+class Word(str):
+    """A scalar that reads itself."""
+
+    __slots__ = ()
+    EXPECTED: ClassVar[str] = "a word in capitals"
+
+    @classmethod
+    def parse(cls, text: str) -> "Word":
+        if not text.isupper():
+            raise ValueError(f"expected {cls.EXPECTED}, got {text!r}")
+        return cls(text)
+
+
+class Said(Struct, frozen=True):
+    words: tuple[Word, ...]
+
+
+def test_any_class_that_reads_itself_is_a_scalar() -> None:
+    assert to_builtins(convert({"words": ["YES"]}, Said, unknown="refuse")) == {"words": ("YES",)}
+    assert faults({"words": ["YES", "no", 7]}, Said) == {
+        "/words/1": "expected a word in capitals, got 'no'",
+        "/words/2": "expected a word in capitals, got 7",
+    }
 
 
 class Holder(Struct):

@@ -13,7 +13,7 @@ from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.web.front import Front
 from pulsekeeper.web.listening import Listening
 from pulsekeeper.web.problems import Problem
-from pulsekeeper.web.settings import Settings
+from pulsekeeper.web.settings import Bind, Settings
 from pulsekeeper.web.wire import Handler
 from tests.web.parts import FAIL, GREET, SHOW, app_of, endpoint, seconds
 
@@ -81,12 +81,13 @@ def problem_in(answer: bytes) -> Problem:
 @asynccontextmanager
 async def serving(*handlers: Handler, **settings: object) -> AsyncIterator[Running]:
     """A front with some endpoints, each at `/api/` and its handler's name, and settings; stopped in the end."""
-    chosen = msgspec.structs.replace(Settings(bind="127.0.0.1:0", graceful_timeout=seconds(1)), **settings)
+    chosen = msgspec.structs.replace(Settings(bind=Bind("127.0.0.1:0"), graceful_timeout=seconds(1)), **settings)
     endpoints = [endpoint(handler, f"/api/{handler.__name__}") for handler in handlers]
     app = app_of(GREET, SHOW, FAIL, *endpoints, settings=chosen)
     listening = Listening(chosen)
     listening.open()
-    inbox: Inbox[Never] = Inbox(Mailbox("front", 1))
+    serves = trio.Event()
+    inbox: Inbox[Never] = Inbox(Mailbox("front", 1), serves.set)
     running = Running(listening, inbox)
 
     async def run() -> None:
@@ -95,7 +96,7 @@ async def serving(*handlers: Handler, **settings: object) -> AsyncIterator[Runni
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run)
-        await listening.wait_serving()
+        await serves.wait()
         yield running
         running.stop()
         with trio.fail_after(3):

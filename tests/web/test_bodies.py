@@ -56,6 +56,35 @@ def test_another_content_type_is_refused(content_type: str | None) -> None:
         decode(request(b'{"firstName": "Ada"}', content_type), Greeting)
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, deflate", "x"])
+def test_a_packed_body_is_refused_and_not_taken_for_broken_json(encoding: str) -> None:
+    raw = [(b"content-type", b"application/json"), (b"content-encoding", encoding.encode())]
+    packed = Request(method="POST", path="/", headers=Headers(raw), body=b"\x1f\x8b")
+
+    with pytest.raises(UnsupportedMediaType, match="without a Content-Encoding"):
+        decode(packed, Greeting)
+
+
+def test_an_identity_is_no_encoding() -> None:
+    raw = [(b"content-type", b"application/json"), (b"content-encoding", b"Identity")]
+
+    assert decode(Request(method="POST", path="/", headers=Headers(raw), body=b'{"firstName": "Ada"}'), Greeting)
+
+
+def test_what_a_page_says_may_stand_in_what_an_operator_says() -> None:
+    """Its unknown keys are ignored, those of the operator are not."""
+
+    class Trial(msgspec.Struct, frozen=True):
+        greeting: Greeting
+        times: int = 1
+
+    good = b'{"greeting": {"firstName": "Ada", "newer": 1}}'
+    assert decode(request(good), Trial, lenient=(Greeting,)) == Trial(Greeting("Ada"))
+    with pytest.raises(Invalid) as refused:
+        decode(request(b'{"greeting": {"firstName": "Ada"}, "tmes": 1}'), Trial, lenient=(Greeting,))
+    assert [fault.pointer for fault in refused.value.faults] == ["/tmes"]
+
+
 def test_a_beacon_may_send_plain_text_and_more_than_we_know() -> None:
     body = b'{"firstName": "Ada", "newer": true}'
     assert decode_public(request(body, "text/plain;charset=UTF-8"), Greeting) == Greeting("Ada")

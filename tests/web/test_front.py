@@ -10,7 +10,7 @@ from pulsekeeper.actors.inbox import Inbox, Stop
 from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.web.front import Front
 from pulsekeeper.web.listening import CannotListen, Listening
-from pulsekeeper.web.settings import Settings
+from pulsekeeper.web.settings import Bind, Settings
 from pulsekeeper.web.wire import Reply, Request, json_reply
 from tests.web.clients import GET, GET_AND_CLOSE, PEM, Running, reply_of, rest_of, serving
 from tests.web.parts import SHOW, app_of, seconds
@@ -85,14 +85,15 @@ async def test_readiness_goes_first_and_the_door_a_little_later() -> None:
 
 
 async def test_a_restart_is_not_announced_and_comes_back_on_the_same_port() -> None:
-    settings = Settings(bind="127.0.0.1:0", drain_delay=seconds(60))
+    settings = Settings(bind=Bind("127.0.0.1:0"), drain_delay=seconds(60))
     listening, app = Listening(settings), app_of(SHOW, settings=settings)
     mailbox: Mailbox[Never] = Mailbox("front", 1)
     for _ in range(2):
-        inbox = Inbox(mailbox)
+        serves = trio.Event()
+        inbox = Inbox(mailbox, serves.set)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(Front(app, settings, listening).run, inbox)
-            await listening.wait_serving()
+            await serves.wait()
             port = int(listening.url.rpartition(":")[2])
             async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
                 await stream.send_all(GET_AND_CLOSE)
@@ -103,9 +104,9 @@ async def test_a_restart_is_not_announced_and_comes_back_on_the_same_port() -> N
 
 
 def test_an_address_in_use_is_said_in_a_sentence() -> None:
-    first = Listening(Settings(bind="127.0.0.1:0"))
+    first = Listening(Settings(bind=Bind("127.0.0.1:0")))
     first.open()
-    second = Listening(Settings(bind=first.url.removeprefix("http://")))
+    second = Listening(Settings(bind=Bind(first.url.removeprefix("http://"))))
     with pytest.raises(CannotListen, match=r"cannot listen on 127\.0\.0\.1:\d+: Address already in use"):
         second.open()
     first.close()
@@ -129,7 +130,7 @@ async def test_it_speaks_http_1_1_over_tls() -> None:
 
 
 async def test_a_missing_certificate_is_said_in_a_sentence() -> None:
-    settings = Settings(bind="127.0.0.1:0", certfile="/nowhere.pem", keyfile="/nowhere.key")
+    settings = Settings(bind=Bind("127.0.0.1:0"), certfile="/nowhere.pem", keyfile="/nowhere.key")
     listening = Listening(settings)
     assert listening.url.startswith("https://")
     inbox: Inbox[Never] = Inbox(Mailbox("front", 1))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from pulsekeeper.web.settings import Settings
+from pulsekeeper.web.settings import Origin, Settings
 from tests.web.parts import app_of
 
-ORIGIN = "https://shop.example"
+ORIGIN = Origin("https://shop.example")
 ASKING = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
 
 
@@ -15,7 +15,7 @@ ASKING = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
 async def test_a_public_reply_can_be_read_by_configured_origins(
     configured: tuple[str, ...], allowed: str | None
 ) -> None:
-    client = app_of(settings=Settings(cors_origins=configured)).test_client()
+    client = app_of(settings=Settings(cors_origins=tuple(map(Origin, configured)))).test_client()
     response = await client.post("/api/greet", data=b"{}", headers={"Origin": ORIGIN, "Content-Type": "text/plain"})
     assert response.status_code == 400
     assert response.headers.get("Access-Control-Allow-Origin") == allowed
@@ -25,7 +25,7 @@ async def test_a_public_reply_can_be_read_by_configured_origins(
 async def test_caches_are_told_that_the_origin_matters() -> None:
     one = app_of(settings=Settings(cors_origins=(ORIGIN,))).test_client()
     assert (await one.post("/api/greet")).headers["Vary"] == "Origin"
-    every = app_of(settings=Settings(cors_origins=("*",))).test_client()
+    every = app_of(settings=Settings(cors_origins=(Origin("*"),))).test_client()
     assert "Vary" not in (await every.post("/api/greet", headers={"Origin": ORIGIN})).headers
 
 
@@ -49,7 +49,7 @@ async def test_origins_are_compared_whole(origin: str) -> None:
 
 
 async def test_an_operators_endpoint_is_closed_to_other_sites() -> None:
-    client = app_of(settings=Settings(cors_origins=("*",))).test_client()
+    client = app_of(settings=Settings(cors_origins=(Origin("*"),))).test_client()
     preflight = await client.options("/api/things", headers={**ASKING, "Access-Control-Request-Method": "PUT"})
     answer = await client.put("/api/things", headers={"Origin": ORIGIN})
     for response in (preflight, answer):

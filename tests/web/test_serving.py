@@ -121,6 +121,13 @@ async def test_odd_targets_are_not_found(target: bytes) -> None:
     assert problem_in(answer).status == 404
 
 
+async def test_a_problem_names_the_path_that_was_asked_for() -> None:
+    """It named the one by which such a request is kept from being routed."""
+    async with serving() as front:
+        answer = await front.say(b"GET //healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert problem_in(answer).instance == "//healthz"
+
+
 @pytest.mark.parametrize("host", [b"", b"\xff", b"a b", b"x/../..", b"[", b"a:b:c"])
 async def test_the_host_has_no_say(host: bytes) -> None:
     async with serving() as front:

@@ -2,12 +2,13 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
 from pulsekeeper.access.urls import fetchable
+from pulsekeeper.errors import Clash, Contradiction
 from pulsekeeper.scalars import Duration, Secret
 from pulsekeeper.web.identity import Scope
 
@@ -15,8 +16,21 @@ _PRESENTABLE = re.compile(r"[A-Za-z0-9\-._~+/]{16,}=*")  # what an Authorization
 _SECOND = Duration(seconds=1)
 
 
+class AdminKey(Secret):
+    """A key of one's own making, or an empty one, which is none. Long enough not to be guessed."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises `ValueError` with a sentence for one that is too short, or that no header can carry."""
+        if text and not _PRESENTABLE.fullmatch(text):
+            raise ValueError("expected at least 16 letters, digits or any of - . _ ~ + /")
+        return cls(text)
+
+
 class IssuerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table `[[auth.issuers]]`. Raises `ValueError` for an address that keys must not be fetched from."""
+    """A table `[[auth.issuers]]`. Raises `Contradiction` for an address that keys must not be fetched from."""
 
     issuer: str
     """Who signs the ID tokens: the address that is their `iss`, letter by letter."""
@@ -35,16 +49,21 @@ class IssuerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return self.issuer.removesuffix("/") + "/.well-known/openid-configuration"
 
     def __post_init__(self) -> None:
+        clashes = []
         if not fetchable(self.issuer) or urlsplit(self.issuer).query:
-            raise ValueError("expected an issuer such as 'https://example.org', with http for this machine only")
+            sentence = "expected an issuer such as 'https://example.org', with http for this machine only"
+            clashes.append(Clash(("issuer",), sentence))
         if self.jwks_url and not fetchable(self.jwks_url):
-            raise ValueError("expected a jwks_url that begins with https://, or http:// for this machine only")
+            sentence = "expected a jwks_url that begins with https://, or http:// for this machine only"
+            clashes.append(Clash(("jwks_url",), sentence))
+        if clashes:
+            raise Contradiction(*clashes)
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The section `[auth]`. Raises `ValueError` for what would be unsafe, or would never work."""
+    """The section `[auth]`. Raises `Contradiction` for what would be unsafe, or would never work."""
 
-    admin_key: Secret = Secret("")
+    admin_key: AdminKey = AdminKey("")
     """The first key, with the scope admin, for making the others. Empty: there is none. At least 16 characters."""
     remember: Duration = Duration(seconds=60)
     """How long a recognised key is not looked up again; a revoked one may be used for as long on other nodes."""
@@ -64,14 +83,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long fetching an issuer's keys may take, discovery included."""
 
     def __post_init__(self) -> None:
-        if self.admin_key and not _PRESENTABLE.fullmatch(self.admin_key.reveal()):
-            raise ValueError("expected an admin_key of at least 16 letters, digits or any of - . _ ~ + /")
+        clashes = []
         if len({(issuer.issuer, issuer.audience) for issuer in self.issuers}) < len(self.issuers):
-            raise ValueError("expected no two issuers with the same issuer and audience")
+            clashes.append(Clash(("issuers",), "expected no two issuers with the same issuer and audience"))
         if not _SECOND <= self.jwks_floor <= self.jwks_ttl:
-            raise ValueError("expected a jwks_floor of at least 1s and at most jwks_ttl")
+            clashes.append(Clash(("jwks_floor", "jwks_ttl"), "expected a jwks_floor of at least 1s, at most jwks_ttl"))
         if not self.jwks_timeout:
-            raise ValueError("expected a jwks_timeout above 0s")
+            clashes.append(Clash(("jwks_timeout",), "expected a jwks_timeout above 0s"))
+        if clashes:
+            raise Contradiction(*clashes)
 
 
 class Identity(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
 """The commands. Each reads the configuration, does one thing, and ends with 0, or with a sentence and another code.
 
-`main` puts them together and turns errors into sentences; each of the others has the commands of one room.
+`commands` puts them together and turns errors into sentences; each of the others has the commands of one room.
 """

@@ -5,7 +5,7 @@ from functools import partial
 
 import click
 
-from pulsekeeper.cli.options import configured, with_database
+from pulsekeeper.cli.options import configured, with_any_database
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
 from pulsekeeper.postgres import migrator
@@ -20,7 +20,7 @@ def migrate() -> None:
 @configured
 def migrate_up(loaded: Loaded[Config]) -> None:
     """Apply every migration that is pending."""
-    for migration in with_database(loaded, partial(migrator.migrate, now=utc_now())):
+    for migration in with_any_database(loaded, partial(migrator.migrate, now=utc_now()), create=True):
         click.echo(f"{migration.number:04} {migration.name} applied")
     click.echo("The schema is up to date.")
 
@@ -29,7 +29,7 @@ def migrate_up(loaded: Loaded[Config]) -> None:
 @configured
 def migrate_status(loaded: Loaded[Config]) -> None:
     """List every migration; exit code 1 while some are pending."""
-    statuses = with_database(loaded, migrator.status)
+    statuses = with_any_database(loaded, migrator.status)
     for status in statuses:
         click.echo(f"{status.number:04} {status.name:30} {status.applied_at or 'pending'}")
     sys.exit(any(status.applied_at is None for status in statuses))

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.tree import Tree as RichTree
 
 from pulsekeeper import demo, errors, logs
+from pulsekeeper.access.model import AdminKey
 from pulsekeeper.cli.options import configured
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded, LogSettings, render_toml
@@ -21,9 +22,17 @@ from pulsekeeper.house import House
 from pulsekeeper.scalars import Secret
 from pulsekeeper.service import run_service
 from pulsekeeper.web.listening import Listening
+from pulsekeeper.web.settings import Bind
 from pulsekeeper.web.tree import Node, Tree
 
 _NAME = "pulsekeeper"
+
+
+def _read_bind(_context: click.Context, _option: click.Parameter, text: str | None) -> Bind | None:
+    try:
+        return None if text is None else Bind.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()
@@ -34,9 +43,9 @@ def serve(loaded: Loaded[Config]) -> None:
 
 
 @click.command("demo")
-@click.option("--bind", help="Address and port to listen on (web.bind).")
+@click.option("--bind", callback=_read_bind, help="Address and port to listen on (web.bind).")
 @configured
-def run_demo(loaded: Loaded[Config], bind: str | None) -> None:
+def run_demo(loaded: Loaded[Config], bind: Bind | None) -> None:
     """Run the service with sample campaigns and a visitor who was last seen 40 days ago."""
     config = _demo_config(loaded, bind)
     logs.configure(config.log.level, config.log.format)
@@ -63,11 +72,11 @@ def check_config(loaded: Loaded[Config]) -> None:
     click.echo(render_toml(loaded.config, loaded.sources), nl=False)
 
 
-def _demo_config(loaded: Loaded[Config], bind: str | None) -> Config:
+def _demo_config(loaded: Loaded[Config], bind: Bind | None) -> Config:
     """What was configured; for the rest, an admin key of this run alone and a quiet log for people."""
     config, replace = loaded.config, msgspec.structs.replace
     if not config.auth.admin_key:
-        config = replace(config, auth=replace(config.auth, admin_key=Secret(secrets.token_urlsafe(24))))
+        config = replace(config, auth=replace(config.auth, admin_key=AdminKey(secrets.token_urlsafe(24))))
     if config.log == LogSettings():
         config = replace(config, log=replace(config.log, level="warning", format="text"))
     return config if bind is None else replace(config, web=replace(config.web, bind=bind))

@@ -7,7 +7,7 @@ is `config/pulsekeeper.toml`.
 """
 
 from pulsekeeper.config.load import ConfigError, Loaded, load_as
-from pulsekeeper.config.model import Config, LogSettings, ShutdownSettings, load, read
+from pulsekeeper.config.model import Config, LogSettings, ShutdownSettings, load
 from pulsekeeper.config.render import render_toml
 
 __all__ = [
@@ -18,6 +18,5 @@ __all__ = [
     "ShutdownSettings",
     "load",
     "load_as",
-    "read",
     "render_toml",
 ]

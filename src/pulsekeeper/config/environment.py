@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, get_args, get_origin
 import msgspec
 
 from pulsekeeper.config.layers import Place, Problem, Setting, read_bytes
-from pulsekeeper.scalars import Duration, Secret
+from pulsekeeper.scalars import is_written
 from pulsekeeper.validation.describe import alternatives, did_you_mean, hides, is_listing, is_struct, unwrapped
 
 PREFIX = "PULSEKEEPER_"
@@ -77,7 +77,8 @@ def _setting(name: str, text: str, variable: Variable, given: Mapping[str, str])
         content = read_bytes(Path(text), _SECRET_LIMIT).decode()
     except (OSError, ValueError) as error:
         return Problem(name, "", f"the file {text!r} cannot be read: {getattr(error, 'strerror', None) or 'not text'}")
-    return Setting(variable.place, content.removesuffix("\n").removesuffix("\r"), name)
+    secret = content.removesuffix("\n").removesuffix("\r")
+    return Setting(variable.place, secret, name) if secret else Problem(name, "", f"the file {text!r} is empty")
 
 
 def value_of(text: str, to: object) -> object:
@@ -98,7 +99,7 @@ def value_of(text: str, to: object) -> object:
 def _is_text(to: object) -> bool:
     if get_origin(to) is Literal:
         return all(isinstance(value, str) for value in get_args(to))
-    return to in {str, Secret, Duration} or (isinstance(to, type) and issubclass(to, Enum))
+    return to is str or is_written(to) or (isinstance(to, type) and issubclass(to, Enum))
 
 
 def _literal(text: str) -> object:

@@ -41,11 +41,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shutdown: ShutdownSettings = ShutdownSettings()
 
 
-def load(paths: Sequence[Path], environ: Mapping[str, str]) -> Config:
-    """The configuration that holds. Raises `ConfigError` with everything that is wrong with it; see `load_as`."""
-    return read(paths, environ).config
+def load(paths: Sequence[Path], environ: Mapping[str, str]) -> Loaded[Config]:
+    """The configuration that holds, and where each setting that is not a default came from.
 
-
-def read(paths: Sequence[Path], environ: Mapping[str, str]) -> Loaded[Config]:
-    """The configuration and where each setting that is not a default came from, as `check-config` prints it."""
+    Raises `ConfigError` with everything that is wrong with it; see `load_as`.
+    """
     return load_as(Config, paths, environ)

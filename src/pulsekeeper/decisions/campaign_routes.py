@@ -6,7 +6,7 @@ import msgspec
 
 from pulsekeeper import errors
 from pulsekeeper.clock import Clock
-from pulsekeeper.decisions import rule_operations
+from pulsekeeper.decisions import campaign_operations
 from pulsekeeper.decisions.campaigns import CampaignPage, Switch
 from pulsekeeper.decisions.definitions import definition, read_definition
 from pulsekeeper.decisions.drafts import Draft
@@ -33,12 +33,12 @@ class CampaignRoutes:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The routes of campaigns."""
         return (
-            rule_operations.list_campaigns(self.index),
-            rule_operations.create_campaign(self.create),
-            rule_operations.show_campaign(self.show),
-            rule_operations.put_campaign(self.put),
-            rule_operations.switch_campaign(self.switch),
-            rule_operations.remove_campaign(self.remove),
+            campaign_operations.list_campaigns(self.index),
+            campaign_operations.create_campaign(self.create),
+            campaign_operations.show_campaign(self.show),
+            campaign_operations.put_campaign(self.put),
+            campaign_operations.switch_campaign(self.switch),
+            campaign_operations.remove_campaign(self.remove),
         )
 
     async def index(self, request: Request) -> Reply:

@@ -2,12 +2,15 @@
 
 Every member that may be left out has a default that adds no condition. What one member can violate by itself (a type,
 a range, a pattern) is said here and so also in the published schema; what members violate together is in `checks`.
+
+JSON has no cycles, so the Structs are hidden from the garbage collector (`gc=False`): with thousands of campaigns it
+would hold the event loop up for longer than everything else.
 """
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Instant = Annotated[datetime, Meta(tz=True)]
 """A moment with its offset from UTC; a time without one is refused."""
@@ -16,13 +19,17 @@ Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$(?!\n)", examples=["new-release-2025q4"])]
 """The lookahead refuses a final newline, which Python's `$` lets through."""
 Action = Annotated[str, Meta(pattern=r"^[A-Z_]{1,64}$(?!\n)", examples=["SHOW_DIALOG", "SHOW_SNACKBAR", "SHOW_BANNER"])]
+Address = Annotated[
+    str, Meta(max_length=2048, pattern=r"^(https?://|/(?![/\\]))[^\s]*$(?!\n)", examples=["/releases/2025.10.1"])
+]
+"""Of a page: `https://…`, `http://…`, or a path on the site. Not `javascript:…`, nor another site in disguise."""
 Days = Annotated[int, Meta(ge=0, le=36525)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 Times = Annotated[int, Meta(ge=1, le=1000)]
 Values = Annotated[tuple[Name, ...], Meta(max_length=300)]
 
 
-class Segment(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Segment(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, gc=False):
     """Whom the campaign is for. Each list that is not empty must match; within a list one value is enough."""
 
     roles: Values = ()
@@ -33,7 +40,7 @@ class Segment(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_
     """Values of the attribute `deviceType`, compared exactly."""
 
 
-class Trigger(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Trigger(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, gc=False):
     """When the campaign is due. Everything that is set must hold."""
 
     release_id: Name | None = None
@@ -57,7 +64,7 @@ class Trigger(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_
     """A CEL expression that must give `true`; `expressions` says what it may use."""
 
 
-class Rollout(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Rollout(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, gc=False):
     """The share of people for whom the campaign is due. A higher percentage keeps everyone who was in."""
 
     percent: Annotated[float, Meta(ge=0, le=100)] = 100.0
@@ -65,7 +72,7 @@ class Rollout(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_
     """Two campaigns with the same salt reach the same people; without one, each campaign draws its own."""
 
 
-class Cap(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Cap(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, gc=False):
     """At most `cap` confirmed showings to one person in `period`."""
 
     cap: Times
@@ -75,7 +82,7 @@ class Cap(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fiel
     """Rolling looks back one period from now; calendar counts in the person's current local day, week or month."""
 
 
-class Frequency(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Frequency(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, gc=False):
     """How often one person may see the campaign."""
 
     lifetime: Times | None = None
@@ -87,7 +94,7 @@ class Frequency(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknow
     """Whether completing or dismissing it ends it for this person."""
 
 
-class Exempt(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Exempt(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, gc=False):
     """Which of the rules that protect people from too many messages do not apply."""
 
     cooldown: bool = False
@@ -96,7 +103,7 @@ class Exempt(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
     """It is shown to people who visit very often, too."""
 
 
-class Campaign(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Campaign(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, gc=False):
     """One message, whom it is for, and when."""
 
     id: Slug
@@ -125,12 +132,24 @@ class Campaign(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown
     """Whatever the site needs to show it, handed over untouched: at most 16 KiB of JSON."""
 
 
-class Release(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+class Release(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, gc=False):
     """One release of the site. Until `released_at` it is known but not yet the latest."""
 
     id: Name
     released_at: Instant
-    notes_url: Annotated[str, Meta(max_length=2048)] | None = None
+    notes_url: Address | None = None
+
+
+class CampaignInPlace(Campaign, frozen=True, kw_only=True):
+    """A campaign whose id is in the address already, so that it may be left out."""
+
+    id: Slug | UnsetType = UNSET  # type: ignore[assignment]  # it describes a body, and is never made
+
+
+class ReleaseInPlace(Release, frozen=True, kw_only=True):
+    """A release whose id is in the address already, so that it may be left out."""
+
+    id: Name | UnsetType = UNSET  # type: ignore[assignment]  # the same
 
 
 class Switch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

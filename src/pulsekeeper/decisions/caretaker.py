@@ -25,7 +25,7 @@ Maintain = Callable[[datetime], Awaitable[Upkeep | None]]
 
 
 class Caretaker:
-    """Outages are waited out: whatever was not done is done the next time."""
+    """Outages are waited out, and failures logged: whatever was not done is done the next time."""
 
     def __init__(self, maintain: Maintain, clock: Clock, schema_ready: trio.Event) -> None:
         self._maintain = maintain
@@ -54,6 +54,9 @@ class Caretaker:
         except (errors.Unavailable, errors.Conflict, trio.TooSlowError) as reason:
             _log.warning("not_maintained", reason=str(reason) or "it took too long")
             return RETRY
+        except Exception:  # a role that may not drop tables, say: no reason to stop a node that decides well
+            _log.exception("maintenance_failed")
+            return INTERVAL
         if done is not None:
             _log.info("maintained", **msgspec.to_builtins(done))
         return INTERVAL

@@ -1,5 +1,6 @@
 """Campaigns as files: a folder of JSON documents, one campaign or a list of them in each."""
 
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from pulsekeeper.decisions.definitions import page
 from pulsekeeper.decisions.reading import read_campaign
 from pulsekeeper.errors import Conflict, Fault, Invalid
 from pulsekeeper.validation import decode_json
+
+_MOST_BYTES = 1_048_576
 
 
 def read_folder(folder: Path) -> tuple[Campaign, ...]:
@@ -27,7 +30,7 @@ def read_folder(folder: Path) -> tuple[Campaign, ...]:
             else:
                 campaigns[campaign.id] = campaign
     if faults:
-        raise Invalid(f"nothing was applied, {len(faults)} faults", faults)
+        raise Invalid(f"nothing was applied, {len(faults)} fault{'s' * (len(faults) > 1)}", faults)
     return tuple(campaigns.values())
 
 
@@ -47,15 +50,26 @@ def write_folder(folder: Path, definitions: Mapping[str, bytes]) -> None:
 
 def _documents(file: Path, faults: list[Fault]) -> Iterator[tuple[str, object]]:
     try:
-        content: object = decode_json(file.read_bytes(), Any, unknown="ignore")
+        content: object = decode_json(_bytes_of(file), Any, unknown="ignore")
     except OSError as error:
-        faults.append(Fault(str(file), f"cannot be read: {error.strerror}"))
+        faults.append(Fault(str(file), f"cannot be read: {error.strerror or error}"))
     except Invalid as error:
         faults += [Fault(f"{file}{fault.pointer}", fault.detail) for fault in error.faults] or [
             Fault(str(file), f"cannot be read: {error.detail}")
         ]
     else:
         yield from _each(content)
+
+
+def _bytes_of(file: Path) -> bytes:
+    """What is in it. Raises `OSError`, also for what is no file or has no end, such as a pipe or a device."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError("it is not a regular file")
+    with file.open("rb") as opened:
+        content = opened.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise OSError(f"it is larger than {_MOST_BYTES} bytes")
+    return content
 
 
 def _each(content: object) -> Iterator[tuple[str, object]]:

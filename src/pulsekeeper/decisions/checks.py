@@ -4,6 +4,7 @@ Types, ranges, patterns and unknown keys are in the Structs, and are refused whe
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -19,6 +20,7 @@ _RANGES = (
     ("min_days_since_last_seen", "max_days_since_last_seen", "minDaysSinceLastSeen"),
     ("min_visits", "max_visits", "minVisits"),
 )
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9001, 1, 1, tzinfo=UTC)
 _PATTERN_SIGNS = frozenset("*^$|\\[]{}")
 _TRAPS = frozenset({"__proto__", "constructor"})
 """Keys that reach into the class of the JavaScript object that they are copied to."""
@@ -59,8 +61,16 @@ def inside(prefix: str, faults: Iterable[Fault]) -> list[Fault]:
     return [Fault(prefix + fault.pointer, fault.detail) for fault in faults]
 
 
+def moment(pointer: str, at: datetime | None) -> Iterator[Fault]:
+    """A moment so far away that it, or one not far from it, could not be said in every time zone."""
+    if at is not None and not _EARLIEST <= at < _LATEST:
+        yield Fault(pointer, f"lies outside of the years {_EARLIEST.year} to {_LATEST.year - 1}")
+
+
 def _season(campaign: Campaign) -> Iterator[Fault]:
     begins, ends = campaign.valid_from, campaign.valid_to
+    yield from moment("/validFrom", begins)
+    yield from moment("/validTo", ends)
     if begins is not None and ends is not None and begins >= ends:
         yield Fault("/validTo", "must be later than validFrom")
 

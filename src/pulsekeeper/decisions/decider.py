@@ -22,7 +22,7 @@ from pulsekeeper.decisions.memory import Memory
 from pulsekeeper.decisions.model import DecideRequest, Settings
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.people import Asker
-from pulsekeeper.decisions.records import NOBODY, Committed, Stored, Write
+from pulsekeeper.decisions.records import NOBODY, Committed, Stored
 from pulsekeeper.decisions.shelf import Rules, Shelf
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.decisions.turns import Turn, Wish, take_turn
@@ -151,6 +151,7 @@ class Decider:
 
     async def _trusting(self, gathered: Gathered, rules: Rules) -> tuple[Turns, Committed]:
         known = self._memory.known(gathered.keys - gathered.fresh)
+        self._numbers.recalled(len(known), len(gathered.keys) - len(known))
         known = await _completed(known, gathered, self._store)
         return await self._commit(gathered, known, rules, self._store)
 
@@ -169,7 +170,10 @@ class Decider:
         writes = [turn.write for turn in turns.values() if turn is not None and turn.write is not None]
         if not writes:
             return turns, _NOTHING_WRITTEN
-        return turns, await store.commit(writes, revision=rules.revision, rule_book=rules.book.hash, now=now)
+        began = trio.current_time()
+        committed = await store.commit(writes, revision=rules.revision, rule_book=rules.book.hash, now=now)
+        self._numbers.commit_took(trio.current_time() - began)
+        return turns, committed
 
     def _settle(self, asked: Sequence[Message], gathered: Gathered, turns: Turns, committed: Committed) -> None:
         """Answer whom the commit has given the right to an answer."""
@@ -178,16 +182,20 @@ class Decider:
                 for place in gathered.turns[key]:
                     asked[place].fail(errors.Unavailable("nothing can be decided for this person"))
             elif turn.write is None or key in committed.saved:
-                self._remember(key, turn.write)
+                self._remember(key, turn)
                 for place, answer in zip(gathered.turns[key], turn.answers, strict=True):
                     asked[place].reply(answer)  # type: ignore[arg-type]  # a turn gives each question its kind of answer
             elif committed.is_current:
                 self._memory.forget([key])
         self._numbers.committed(len(asked), sum(one.answered for one in asked))
 
-    def _remember(self, key: str, write: Write | None) -> None:
+    def _remember(self, key: str, turn: Turn) -> None:
+        for outcome in turn.outcomes:
+            self._numbers.decided(outcome)
+        write = turn.write
         if write is not None:
-            self._memory.remember(key, Stored(write.new_version, write.state))
+            self._numbers.impressed(write.impressions)
+            self._memory.remember(key, Stored(write.new_version, write.state, write.last_seen_at))
 
 
 def _taken(

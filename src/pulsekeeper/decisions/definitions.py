@@ -79,10 +79,7 @@ def _lines(text: bytes | None) -> list[str]:
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    try:
-        return None if moment is None else moment.astimezone(UTC)
-    except OverflowError:  # on the edge of the calendar, where UTC has no such year
-        return moment
+    return None if moment is None else moment.astimezone(UTC)
 
 
 def _said(value: object) -> object:

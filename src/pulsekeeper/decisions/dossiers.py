@@ -108,10 +108,11 @@ class Erased(Struct, frozen=True, kw_only=True, rename="camel"):
     totals: Totals
 
 
-class PersonReply(PersonState, frozen=True, kw_only=True, rename="camel"):
-    """What is known of a person and, where it was asked for, everything else that is stored about them."""
+class PersonReply(VisitorState, frozen=True, kw_only=True, rename="camel"):
+    """What is known of a person, member by member as `simulate` takes it."""
 
     export: Dossier | UnsetType = UNSET
+    """Everything that is stored about them; only where it was asked for."""
 
 
 def state_of(person_key: str, state: bytes) -> PersonState:
@@ -121,4 +122,5 @@ def state_of(person_key: str, state: bytes) -> PersonState:
 
 def reply_of(state: PersonState, export: Dossier | UnsetType) -> PersonReply:
     """The answer to an operator who asks about a person."""
-    return PersonReply(export=export, **asdict(state))
+    known = {name: value for name, value in asdict(state).items() if name != "person_key"}
+    return PersonReply(export=export, **known)

@@ -45,6 +45,12 @@ LONGEST_BODY = 60
 
 _TOKEN = re.compile(r"\"[^\"\\\n]*\"|'[^'\\\n]*'|[A-Za-z_]\w*|[0-9]\w*(?:\.[0-9]\w*)?|[^\s]", re.ASCII)
 
+_SYNTAX = re.compile(
+    r"ERROR: <input>:(?P<line>\d+):(?P<column>\d+): "
+    r"(?:Syntax error: .*? (?:input|at:) '(?P<it>.*?)'(?: expecting .*)?$|(?P<what>.*))",
+    re.MULTILINE,
+)
+
 
 class Expression:
     """A compiled expression."""
@@ -90,7 +96,7 @@ def faults(source: str) -> list[str]:
     try:
         references = cel.compile(source).references()
     except ValueError as error:
-        return [f"the expression does not compile: {_first_line(error)}"]
+        return [f"the expression does not compile: {_complaint(error)}"]
     except BaseException as error:
         if _is_panic(error):
             return ["the expression does not compile"]
@@ -190,5 +196,12 @@ def _is_panic(error: BaseException) -> bool:
     return type(error).__name__ == "PanicException"
 
 
-def _first_line(error: ValueError) -> str:
-    return str(error).partition("ERROR: ")[2].partition("\n")[0][:200] or "it cannot be parsed"
+def _complaint(error: ValueError) -> str:
+    """What the parser says first, without its names for parts of the grammar."""
+    found = _SYNTAX.search(str(error))
+    if found is None:
+        return "it cannot be parsed"
+    here = (
+        "it ends too early" if found["it"] == "<EOF>" else f"{(found['it'] or '').strip()[:64]!r} does not belong there"
+    )
+    return f"{(found['what'] or here)[:200]}, at line {found['line']}, column {found['column']}"

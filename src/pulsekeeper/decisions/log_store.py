@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
+import trio
 
 from pulsekeeper import errors
 from pulsekeeper.decisions.book import RuleBook, open_book
@@ -81,7 +82,9 @@ class BookStore:
         content: str | None = await self._statements.fetch_value(_Q.rule_book_content, hash=digest)
         if content is None:
             raise errors.NotFound(f"There is no version {digest} of the rules.")
-        return open_book(content.encode())
+        return await trio.to_thread.run_sync(
+            open_book, content.encode()
+        )  # compiling hundreds of campaigns takes a while
 
 
 def logged(row: Row) -> Logged:

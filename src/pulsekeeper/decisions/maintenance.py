@@ -38,7 +38,11 @@ async def maintain(database: Database, settings: Settings, now: datetime) -> Upk
     """
     async with database.connection(patient=True) as connection:
         store = UpkeepStore(connection)
-        return await _maintain(store, settings, now) if await store.take_turn() else None
+        if not await store.take_turn():
+            return None
+        done = await _maintain(store, settings, now)
+        await store.end_turn()
+        return done
 
 
 async def _maintain(store: UpkeepStore, settings: Settings, now: datetime) -> Upkeep:

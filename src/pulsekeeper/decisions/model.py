@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Raw, Struct
 
 from pulsekeeper.decisions.campaigns import Campaign, Instant, Name, Release
+from pulsekeeper.errors import Clash, Contradiction
 from pulsekeeper.scalars import Duration
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -65,6 +66,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long decisions, and what people did with what they were shown, are kept: in whole days, begun ones count."""
     anonymous_retention: Duration = Duration.parse("180d")
     """How long an anonymous person is remembered after they were last seen. Not shorter than `log_retention`."""
+
+    def __post_init__(self) -> None:
+        pairs = (("next_check_min", "next_check_max"), ("log_retention", "anonymous_retention"))
+        clashes = [
+            Clash((low, high), f"expected at most {high}, which is {getattr(self, high)}")
+            for low, high in pairs
+            if getattr(self, low) > getattr(self, high)
+        ]
+        if clashes:
+            raise Contradiction(*clashes)
 
     def policy(self) -> Policy:
         """The part that the rule book contains."""

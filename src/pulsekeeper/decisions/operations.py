@@ -4,7 +4,7 @@ from typing import Literal
 
 from pulsekeeper.decisions.acks import AckRequest
 from pulsekeeper.decisions.model import DecideReply, DecideRequest, SimulateReply, SimulateRequest
-from pulsekeeper.errors import NotFound, Unauthorized, Unavailable
+from pulsekeeper.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from pulsekeeper.web.endpoints import KIBIBYTE, Answer, Endpoint, Parameter
 from pulsekeeper.web.identity import Scope
 from pulsekeeper.web.problems import RateLimited
@@ -72,7 +72,7 @@ def decide(handler: Handler) -> Endpoint:
                 type=Literal["0", "1"],
             ),
         ),
-        errors=(RateLimited, Unauthorized),
+        errors=(Forbidden, RateLimited, Unauthorized),
         public=True,
         max_body=16 * KIBIBYTE,
     )
@@ -96,7 +96,7 @@ def acknowledge(handler: Handler) -> Endpoint:
         body=AckRequest,
         body_example={"campaignId": "welcome-back", "outcome": "dismissed", "visitorId": "b7d0f5a2c9e14c58"},
         answers={204: Answer(description="It is stored.", headers=_LIMITS)},
-        errors=(NotFound, RateLimited, Unavailable),
+        errors=(NotFound, RateLimited, Unauthorized, Unavailable),
         public=True,
         max_body=16 * KIBIBYTE,
     )

@@ -55,11 +55,12 @@ def outdated(kept: Kept, partitions: Iterable[str], before: datetime) -> list[da
 def making(kept: Kept, day: date) -> str:
     """The script, for one transaction, that makes a day's partition and moves what is already there of that day.
 
-    The lock keeps others from adding to the default partition meanwhile, and only to that one.
+    The lock is on the whole table, however briefly: an insert that has already found its way to the default partition
+    when the day's own appears would fail.
     """
     name, start, end = name_of(kept, day), _midnight(day).isoformat(), _midnight(day + _DAY).isoformat()
     return f"""
-        lock table {kept.rest} in access exclusive mode;
+        lock table {kept.table} in access exclusive mode;
         create table {name} (like {kept.table} including all);
         with moved as (
             delete from {kept.rest} where {kept.moment} >= '{start}' and {kept.moment} < '{end}' returning *

@@ -10,8 +10,9 @@ from pulsekeeper.web.endpoints import Answer, Endpoint, Parameter
 from pulsekeeper.web.identity import Scope
 from pulsekeeper.web.wire import Handler
 
+PATH = "/api/experience/state"
+
 _STATE = {
-    "personKey": "user:u-1",
     "firstSeenAt": "2025-05-01T08:00:00Z",
     "lastSeenAt": "2025-10-10T17:20:00Z",
     "visits": {"today": 1, "thisWeek": 3, "total": 41, "day": "2025-10-10", "week": "2025-W41"},
@@ -32,13 +33,15 @@ _WHO = (
     " as none of them, and stands for itself."
 )
 
+_KEY = {"Content-Location": "The same, by the key under which it is stored."}
+
 _parameters = (
     Parameter(name="userId", description="The `sub` of the ID token.", type=UserId, example="u-1"),
     Parameter(name="visitorId", description="The random id that the browser keeps.", type=VisitorId),
     Parameter(name="personKey", description="The key that the log has.", type=PersonKey),
 )
 _export = Parameter(name="export", description="`1` adds everything that is stored.", type=Literal["0", "1"])
-_endpoint = partial(Endpoint, tag="people", path="/api/experience/state", scope=Scope.ADMIN)
+_endpoint = partial(Endpoint, tag="people", path=PATH, scope=Scope.ADMIN)
 
 
 def show_person(handler: Handler) -> Endpoint:
@@ -54,7 +57,7 @@ def show_person(handler: Handler) -> Endpoint:
             " `complete` says whether that is all." + _WHO
         ),
         parameters=(*_parameters, _export),
-        answers={200: Answer(description="What is known.", type=PersonReply, example=_STATE)},
+        answers={200: Answer(description="What is known.", type=PersonReply, example=_STATE, headers=_KEY)},
         errors=(NotFound,),
     )
 

@@ -1,6 +1,7 @@
 """One person, for operators: look, give out, erase."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from msgspec import UNSET
 
@@ -28,14 +29,14 @@ class PeopleRoutes:
         return (people_operations.show_person(self.show), people_operations.erase_person(self.erase))
 
     async def show(self, request: Request) -> Reply:
-        """The state, and on request the rest."""
+        """The state, and on request the rest. The header has the key under which it is stored."""
         query = decode_query(request, PersonQuery)
         keys = await self._keys(query)
         state = await self._people.state(keys)
         if state is None:
             raise errors.NotFound("Nothing is known of this person.")
         export = await self._people.dossier(keys) if query.export == "1" else UNSET
-        return json_reply(reply_of(state, export))
+        return json_reply(reply_of(state, export), headers=(("Content-Location", _address(state.person_key)),))
 
     async def erase(self, request: Request) -> Reply:
         """Doing it twice is no error: the second time there is nothing left."""
@@ -54,3 +55,7 @@ class PeopleRoutes:
         salts = await self._salts.salts()
         known = [salts.in_force] if salts.previous is None else [salts.in_force, salts.previous]
         return [anonymous_key("visitor", visitor_id, environment=self._environment, salt=salt) for salt in known]
+
+
+def _address(person_key: str) -> str:
+    return f"{people_operations.PATH}?personKey={quote(person_key, safe=':')}"

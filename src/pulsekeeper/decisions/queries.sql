@@ -118,11 +118,15 @@ where visitors.person_key = users.person_key
 
 -- name: recall_visitors
 -- What is known of these people; the version is what a later write must find unchanged.
-select person_key, version, state from visitors where person_key = any(:keys::text[])
+select person_key, version, last_seen_at, state from visitors where person_key = any(:keys::text[])
 
 -- name: recall_and_hold_visitors
 -- The same, and nobody else writes these rows until the transaction ends. Locked in the order in which all nodes lock.
-select person_key, version, state from visitors where person_key = any(:keys::text[]) order by person_key for update
+select person_key, version, last_seen_at, state
+from visitors
+where person_key = any(:keys::text[])
+order by person_key
+for update
 
 -- name: put_visitor
 -- Writes a person's state whatever it was before. For demonstrations and restored backups, never for decisions.
@@ -142,10 +146,11 @@ with head as (
     select revision = :revision as is_current from rule_book_revision
 ),
 incoming as (
-    select person_key, seen_version, new_version, last_seen_at, state
+    select person_key, seen_version, seen_at, new_version, last_seen_at, state
     from unnest(
-        :keys::text[], :seen_versions::bigint[], :new_versions::bigint[], :last_seen_ats::timestamptz[], :states::jsonb[]
-    ) as given (person_key, seen_version, new_version, last_seen_at, state)
+        :keys::text[], :seen_versions::bigint[], :seen_ats::timestamptz[], :new_versions::bigint[],
+        :last_seen_ats::timestamptz[], :states::jsonb[]
+    ) as given (person_key, seen_version, seen_at, new_version, last_seen_at, state)
     where (select is_current from head)
 ),
 added as (
@@ -158,7 +163,7 @@ locked as (
     select visitors.person_key
     from visitors
     join incoming using (person_key)
-    where visitors.version = incoming.seen_version
+    where visitors.version = incoming.seen_version and visitors.last_seen_at = incoming.seen_at
     order by person_key
     for update of visitors
 ),
@@ -214,12 +219,6 @@ select
     (select is_current from head) as is_current,
     coalesce((select array_agg(person_key) from saved), '{}') as saved
 
--- name: decision
--- One row of the log.
-select decision_id, decided_at, person_key, identity, rule_book, request, state_before, reply, reasons
-from decision_log
-where decision_id = :decision_id
-
 -- name: logged_decision
 -- One row of the log, looked for on the day on which its id was given.
 select decision_id, decided_at, person_key, identity, rule_book, request, state_before, reply, reasons
@@ -247,6 +246,10 @@ select content from rule_books where hash = :hash
 -- name: take_turn_at_maintenance
 -- Whether nobody else is at it. The lock is the session's, so that a node that dies lets go of it.
 select pg_try_advisory_lock(7308324466019233135)
+
+-- name: end_turn_at_maintenance
+-- Lets the next node have its turn.
+select pg_advisory_unlock(7308324466019233135)
 
 -- name: partitions
 -- The partitions of a table.
@@ -309,8 +312,11 @@ order by key
 select person_key
 from visitors
 where
-    person_key = any(:keys::text[])
-    or person_key in (select links.person_key from links where anonymous_key = any(:keys::text[]))
+    person_key in (
+        select unnest(:keys::text[])
+        union all
+        select links.person_key from links where anonymous_key = any(:keys::text[])
+    )
 order by person_key
 for update
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pulsekeeper.decisions.campaigns import Campaign, Release
-from pulsekeeper.decisions.checks import check, duplicates, inside
+from pulsekeeper.decisions.checks import check, duplicates, inside, moment
 from pulsekeeper.errors import Fault, Invalid
 from pulsekeeper.validation import convert
 
@@ -62,11 +62,11 @@ def _examined(document: object) -> _Found[Campaign]:
 def _examined_release(document: object) -> _Found[Release]:
     try:
         release = convert(document, Release, unknown="ignore")
-        return replace(release, released_at=release.released_at.astimezone(UTC)), []
-    except OverflowError:
-        return None, [Fault("/releasedAt", "lies outside of the years 1 to 9999 in UTC")]
     except Invalid as error:
         return None, list(error.faults)
+    if faults := [*moment("/releasedAt", release.released_at)]:
+        return None, faults
+    return replace(release, released_at=release.released_at.astimezone(UTC)), []
 
 
 def _sound(value: T | None, faults: Sequence[Fault]) -> T:

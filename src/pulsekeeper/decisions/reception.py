@@ -57,16 +57,16 @@ class Reception:
         self._by_person = Limiter(Policy(name="person", quota=calls_per_minute, window=_MINUTE))
         self._blinding = secrets.token_bytes(32)
 
-    async def identity(self, request: Request) -> Identity | None:
+    async def identity(self, request: Request, *, explain: bool = False) -> Identity | None:
         """Who the request's ID token says they are; `None` without one. Raises `Unauthorized` for a bad one.
 
-        Where an explanation is asked for, the header may hold an operator's key instead, which says nothing about the
+        For an explanation the header may hold an operator's key instead, which says nothing about the
         visitor. Without such a key there is no explanation: `Unauthorized`, or `Forbidden` for one that is not enough.
         """
         token = bearer(request.headers.get("authorization"))
-        if explains(request):
+        if explain:
             await self._require_operator(token)
-        if token is None or (explains(request) and self._operators.is_key(token)):
+        if token is None or (explain and self._operators.is_key(token)):
             return None
         return await self._identify(token)
 
@@ -98,8 +98,3 @@ class Reception:
     def _blind(self, value: str) -> str:
         """Limits remember their keys for a while; addresses are not to be remembered by anyone."""
         return hashlib.blake2b(value.encode(), key=self._blinding, digest_size=16).hexdigest()
-
-
-def explains(request: Request) -> bool:
-    """Whether the reply is to say what became of every campaign."""
-    return request.first("explain") == "1"

@@ -16,9 +16,11 @@ class Stored(Struct, frozen=True):
     version: int
     """0 where there is no row."""
     state: bytes | None
+    last_seen_at: datetime | None
+    """Must be unchanged, too: somebody who was erased and came back counts their versions from the start again."""
 
 
-NOBODY = Stored(0, None)
+NOBODY = Stored(0, None, None)
 """Someone who was never here."""
 
 
@@ -27,7 +29,7 @@ class LogRow(Struct, frozen=True, kw_only=True):
 
     decision_id: UUID
     identity: bytes
-    """What was known of who asked, besides the key: see `Identity`."""
+    """What was known of who asked: see `Identity`."""
     request: bytes
     state_before: bytes | None
     reply: bytes
@@ -35,8 +37,10 @@ class LogRow(Struct, frozen=True, kw_only=True):
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """What a decision knew of who asked, besides the key. Kept with it, so that it can be made again."""
+    """What a decision knew of who asked. Kept with it, so that it can be made again."""
 
+    key: str
+    """The person's key at the time; the row itself follows them to the key of a new salt."""
     kind: Kind
     authenticated: bool = False
     roles: tuple[str, ...] = ()
@@ -64,6 +68,7 @@ class Write(Struct, frozen=True, kw_only=True):
 
     person_key: str
     seen_version: int
+    seen_last_seen_at: datetime | None
     new_version: int
     last_seen_at: datetime
     state: bytes

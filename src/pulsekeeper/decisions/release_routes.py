@@ -7,7 +7,7 @@ import msgspec
 
 from pulsekeeper import errors
 from pulsekeeper.clock import Clock
-from pulsekeeper.decisions import rule_operations
+from pulsekeeper.decisions import release_operations
 from pulsekeeper.decisions.campaigns import Release, ReleaseList
 from pulsekeeper.decisions.model import Policy
 from pulsekeeper.decisions.reading import read_release_as
@@ -31,10 +31,10 @@ class ReleaseRoutes:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The routes of releases."""
         return (
-            rule_operations.list_releases(self.index),
-            rule_operations.show_release(self.show),
-            rule_operations.put_release(self.put),
-            rule_operations.remove_release(self.remove),
+            release_operations.list_releases(self.index),
+            release_operations.show_release(self.show),
+            release_operations.put_release(self.put),
+            release_operations.remove_release(self.remove),
         )
 
     async def index(self, request: Request) -> Reply:

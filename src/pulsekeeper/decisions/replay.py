@@ -77,9 +77,7 @@ def replay(book: RuleBook, logged: Logged) -> Replay:
 
 def _decided(book: RuleBook, logged: Logged) -> Outcome:
     identity = logged.identity
-    person = Person(
-        key=logged.person_key, kind=identity.kind, authenticated=identity.authenticated, roles=identity.roles
-    )
+    person = Person(key=identity.key, kind=identity.kind, authenticated=identity.authenticated, roles=identity.roles)
     before = None if logged.state_before is None else _states.decode(logged.state_before)
     return decide(book, person, before, _requests.decode(logged.request), logged.decided_at.astimezone(UTC))
 

@@ -23,7 +23,7 @@ from pulsekeeper.decisions.model import (
 )
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.people import spread
-from pulsekeeper.decisions.reception import Reception, explains
+from pulsekeeper.decisions.reception import Reception
 from pulsekeeper.decisions.records import NOBODY
 from pulsekeeper.decisions.rule_store import RuleStore
 from pulsekeeper.decisions.simulate import simulate
@@ -73,13 +73,14 @@ class DecisionRoutes:
     async def decide(self, request: Request) -> Reply:
         """Answers within the budget, whatever happens behind: at the worst, that there is nothing to show."""
         admitted = self._reception.admit_address(request)
+        explain = request.first("explain") == "1"
         with trio.move_on_after(self._settings.budget.total_seconds()):
-            identity = await self._reception.identity(request)
+            identity = await self._reception.identity(request, explain=explain)
             wanted = decode_public(request, DecideRequest)
             admitted += self._reception.admit_person(wanted.visitor_id)
             asker = self._reception.asker(request, identity, wanted.visitor_id)
             try:
-                body = await self._decider.ask(Decide(asker, wanted, explains(request)))
+                body = await self._decider.ask(Decide(asker, wanted, explain))
             except (errors.Unavailable, errors.Overloaded) as reason:
                 return self._degraded(type(reason).__name__, request, admitted)
             return Reply(status=200, body=body, content_type="application/json", headers=fields(admitted))
@@ -98,7 +99,7 @@ class DecisionRoutes:
 
     async def simulate(self, request: Request) -> Reply:
         """Works with what is in the request alone, where all of it is: then no database is needed."""
-        question = decode(request, SimulateRequest, unknown="ignore")  # a page's request, as `decide` would take it
+        question = decode(request, SimulateRequest, lenient=(DecideRequest,))
         state = await self._stored_state(question.person) if question.state is None else None
         book = await self._book(question)
         # In a thread: compiling many campaigns takes long, and pages must not wait for an operator.

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from pulsekeeper import errors
 from pulsekeeper.decisions.rule_store import RULE_BOOK_CHANGED
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
@@ -30,8 +31,10 @@ class SaltStore:
         await self._database.execute(_Q.add_first_salt, secret=secret, now=now)
 
     async def salts(self) -> Salts:
-        """The salts that are not retired. There is one after `add_first`."""
+        """The salts that are not retired. Raises `Unavailable` before `add_first`."""
         secrets = [bytes(row["secret"]) for row in await self._database.fetch(_Q.salts)]
+        if not secrets:
+            raise errors.Unavailable("No node has started to decide yet.", retry_after=1.0)
         return Salts(secrets[0], secrets[1] if len(secrets) > 1 else None)
 
     async def rotate(self, secret: bytes, now: datetime) -> None:

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from pulsekeeper.clock import Clock
 from pulsekeeper.decisions import stats_operations
+from pulsekeeper.decisions.campaigns import Name
 from pulsekeeper.decisions.stats import ImpressionsQuery, days_of, reply_of
 from pulsekeeper.decisions.stats_store import StatsStore
+from pulsekeeper.validation import convert
 from pulsekeeper.web.endpoints import Endpoint
 from pulsekeeper.web.query import decode_query
 from pulsekeeper.web.wire import Reply, Request, json_reply
@@ -31,4 +33,5 @@ class StatsRoutes:
 
     async def release(self, request: Request) -> Reply:
         """A release that nobody has registered has numbers, too: pages may run it."""
-        return json_reply(await self._stats.release(request.path_params["id"], self._visit_gap))
+        release_id = convert(request.path_params["id"], Name, unknown="refuse")
+        return json_reply(await self._stats.release(release_id, self._visit_gap))

@@ -3,12 +3,8 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from uuid import UUID
 
-import msgspec
-
-from pulsekeeper import errors
-from pulsekeeper.decisions.records import Committed, Identity, Stored, Write
+from pulsekeeper.decisions.records import Committed, Stored, Write
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.driver import Row
@@ -16,24 +12,6 @@ from pulsekeeper.postgres.failures import TransactionConflict, UniqueViolation
 from pulsekeeper.postgres.statements import Statements
 
 _Q = queries.load("pulsekeeper.decisions")
-
-
-class Logged(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A decision as the log has it."""
-
-    decision_id: UUID
-    decided_at: datetime
-    person_key: str
-    """The pseudonym."""
-    identity: Identity
-    rule_book: str
-    """The hash of the rules that it was made by."""
-    request: msgspec.Raw
-    state_before: msgspec.Raw | None
-    reply: msgspec.Raw
-    """As it was answered, to the byte."""
-    reasons: dict[str, str]
-    """Each campaign, with the rule that refused it or the reason why it was shown."""
 
 
 class DecisionStore:
@@ -82,6 +60,7 @@ class DecisionStore:
             now=now,
             keys=[write.person_key for write in writes],
             seen_versions=[write.seen_version for write in writes],
+            seen_ats=[write.seen_last_seen_at for write in writes],
             new_versions=[write.new_version for write in writes],
             last_seen_ats=[write.last_seen_at for write in writes],
             states=[write.state for write in writes],
@@ -106,27 +85,6 @@ class DecisionStore:
         )
         return Committed(result["is_current"], frozenset(result["saved"]))
 
-    async def decision(self, decision_id: UUID) -> Logged:
-        """One row of the log. Raises `errors.NotFound`."""
-        rows = await self._statements.fetch(_Q.decision, decision_id=decision_id)
-        if not rows:
-            raise errors.NotFound(f"there is no decision {decision_id} in the log")
-        return _logged(rows[0])
-
 
 def _stored(rows: Iterable[Row]) -> dict[str, Stored]:
-    return {row["person_key"]: Stored(row["version"], row["state"]) for row in rows}
-
-
-def _logged(row: Row) -> Logged:
-    return Logged(
-        decision_id=row["decision_id"],
-        decided_at=row["decided_at"],
-        person_key=row["person_key"],
-        identity=msgspec.json.decode(row["identity"], type=Identity),
-        rule_book=row["rule_book"],
-        request=msgspec.Raw(row["request"]),
-        state_before=None if row["state_before"] is None else msgspec.Raw(row["state_before"]),
-        reply=msgspec.Raw(row["reply"]),
-        reasons=msgspec.json.decode(row["reasons"], type=dict[str, str]),
-    )
+    return {row["person_key"]: Stored(row["version"], row["state"], row["last_seen_at"]) for row in rows}

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pulsekeeper.decisions.acks import AckRequest, acknowledge
+from pulsekeeper.decisions.acks import Outcome as AckOutcome
 from pulsekeeper.decisions.book import RuleBook
 from pulsekeeper.decisions.merging import merge
 from pulsekeeper.decisions.model import DecideReply, DecideRequest, VisitorState
@@ -42,6 +43,8 @@ class Turn(Struct, frozen=True):
 
     answers: Sequence[Answer]
     write: Write | None
+    outcomes: Sequence[Outcome] = ()
+    """The decisions among them, for the statistics."""
 
 
 def take_turn(
@@ -50,7 +53,7 @@ def take_turn(
     """Grant the wishes of one person, at least one. `anonymous` has the rows of their anonymous keys that exist."""
     story = _Story(book, wishes[0].person.key, stored, now)
     answers = [story.go_on(wish, anonymous) for wish in wishes]
-    return Turn(answers, story.write())
+    return Turn(answers, story.write(), story.outcomes)
 
 
 def encode_reply(decision_id: UUID, outcome: Outcome, *, explain: bool = False) -> bytes:
@@ -80,6 +83,8 @@ class _Story:
         self._impressions: list[Impression] = []
         self._links: list[Link] = []
         self._releases: list[str] = []
+        self._visited = None if self._state is None else self._state.last_release_visited
+        self.outcomes: list[Outcome] = []
 
     def go_on(self, wish: Wish, anonymous: Mapping[str, Stored]) -> Answer:
         if wish.anonymous_key is not None:
@@ -94,6 +99,7 @@ class _Story:
         return Write(
             person_key=self._key,
             seen_version=self._stored.version,
+            seen_last_seen_at=self._stored.last_seen_at,
             new_version=self._state.version,
             last_seen_at=self._state.last_seen_at,
             state=self._encoded,
@@ -137,39 +143,44 @@ class _Story:
                 reasons=_encoder.encode({verdict.campaign_id: verdict.reason for verdict in outcome.verdicts}),
             )
         )
-        self._note(before, outcome, request.release_id, decision_id)
+        self._note(outcome, request.release_id, decision_id)
         return encode_reply(decision_id, outcome, explain=True) if wish.explain else reply
 
-    def _note(self, before: VisitorState | None, outcome: Outcome, running: str, decision_id: UUID) -> None:
+    def _note(self, outcome: Outcome, running: str, decision_id: UUID) -> None:
         """What the statistics count."""
+        self.outcomes.append(outcome)
         for shown in outcome.decisions:
             offer = Impression(
                 campaign_id=shown.campaign_id, event="offered", release_id=running, decision_id=decision_id
             )
             self._impressions.append(offer)
         visited = outcome.after.last_release_visited
-        if visited is not None and (before is None or visited != before.last_release_visited):
+        if visited is not None and visited != self._visited:
             self._releases.append(visited)
+            self._visited = visited
 
     def _acknowledge(self, ack: AckRequest) -> bool:
-        after = acknowledge(self._book, self._state, ack, self._now)
-        if after is None:
+        before, after = self._state, acknowledge(self._book, self._state, ack, self._now)
+        if before is None or after is None:
             return False
-        if after is not self._state:
+        if after is not before:
             self._become(after)
-            self._impressions.append(
-                Impression(
-                    campaign_id=ack.campaign_id,
-                    event=ack.outcome,
-                    release_id=ack.release_id,
-                    decision_id=_uuid(ack.decision_id),
-                )
-            )
+            was, now = before.campaigns[ack.campaign_id], after.campaigns[ack.campaign_id]
+            if len(now.shown_at) > len(was.shown_at):  # whatever is reported first says that it was on the screen
+                self._impress("shown", ack)
+            if ack.outcome != "shown":
+                self._impress(ack.outcome, ack)
         return True
+
+    def _impress(self, event: AckOutcome, ack: AckRequest) -> None:
+        impression = Impression(
+            campaign_id=ack.campaign_id, event=event, release_id=ack.release_id, decision_id=_uuid(ack.decision_id)
+        )
+        self._impressions.append(impression)
 
 
 def _identity(person: Person) -> Identity:
-    return Identity(kind=person.kind, authenticated=person.authenticated, roles=person.roles)
+    return Identity(key=person.key, kind=person.kind, authenticated=person.authenticated, roles=person.roles)
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -31,6 +31,10 @@ class UpkeepStore:
         """Whether it is this node's turn. It stays so until the connection is given back or lost."""
         return bool(await self._connection.fetch_value(_Q.take_turn_at_maintenance))
 
+    async def end_turn(self) -> None:
+        """Let the next node have its turn at once. After an error the connection lets go of it, a moment later."""
+        await self._connection.fetch_value(_Q.end_turn_at_maintenance)
+
     async def partitions(self, kept: Kept) -> list[str]:
         """The names of a table's partitions."""
         return [row["name"] for row in await self._connection.fetch(_Q.partitions, table=kept.table)]

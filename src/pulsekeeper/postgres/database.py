@@ -11,12 +11,9 @@ from pulsekeeper.postgres.driver import Bridge, Session, open_bridge
 from pulsekeeper.postgres.embedded import embedded_server
 from pulsekeeper.postgres.notices import Heard, Listener
 from pulsekeeper.postgres.pool import Pool, Statistics
-from pulsekeeper.postgres.queries import inline
 from pulsekeeper.postgres.settings import Settings
 from pulsekeeper.postgres.statements import Statements
 from pulsekeeper.postgres.transactions import Connection, Isolation, Transaction, begin, commit
-
-_PING = inline("select 1")
 
 
 class Database(Statements):
@@ -72,10 +69,6 @@ class Database(Statements):
             scope.cancel()
             listener.notices.close()
 
-    async def ping(self) -> None:
-        """Returns when the database has answered; raises `Unavailable` when it does not."""
-        await self.fetch(_PING)
-
     def statistics(self) -> Statistics:
         """How busy the pool is."""
         return self._pool.statistics()
@@ -86,16 +79,17 @@ class Database(Statements):
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
+async def open_database(settings: Settings, *, create: bool = True) -> AsyncIterator[Database]:
     """The database for as long as the block lasts. It does not have to be there yet, or all the time.
 
-    Starts the embedded server when no URL is set, and stops it at the end.
+    Starts the embedded server when no URL is set, and stops it at the end. Without any data it makes a new database, or
+    raises `NotFound` where it is not to `create` one.
     """
     if settings.url:
         async with _open(settings.url.reveal(), settings) as database:
             yield database
     else:
-        async with embedded_server(settings.data_dir) as url, _open(url, settings) as database:
+        async with embedded_server(settings.data_dir, create=create) as url, _open(url, settings) as database:
             yield database
 
 

@@ -7,25 +7,26 @@ from starting.
 """
 
 import fcntl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import trio
 
-from pulsekeeper.errors import Unavailable
+from pulsekeeper.errors import NotFound, Unavailable
 from pulsekeeper.postgres.server import Server
 
 
 @asynccontextmanager
-async def embedded_server(data_dir: str | Path) -> AsyncIterator[str]:
+async def embedded_server(data_dir: str | Path, *, create: bool = True) -> AsyncIterator[str]:
     """A running server with its data in `data_dir/postgres`, for as long as the block lasts. Gives its URL.
 
-    Raises `Invalid` without the extra `pulsekeeper[embedded]`, and `Unavailable` with the server's own words when it
-    does not start.
+    Raises `Invalid` without the extra `pulsekeeper[embedded]`, `Unavailable` with the server's own words when it does
+    not start, or when the folder cannot be used, and `NotFound` when there is no data and none is to be created.
     """
-    share = Share(data_dir)
-    url = await trio.to_thread.run_sync(share.join)
+    share = Share(data_dir, give_up=trio.from_thread.check_cancelled)
+    url = await trio.to_thread.run_sync(partial(share.join, create=create))
     try:
         yield url
     finally:
@@ -36,13 +37,24 @@ async def embedded_server(data_dir: str | Path) -> AsyncIterator[str]:
 class Share:
     """One user's part in the server of a data folder. Its methods block: they belong in a thread."""
 
-    def __init__(self, data_dir: str | Path) -> None:
+    def __init__(self, data_dir: str | Path, give_up: Callable[[], None] = lambda: None) -> None:
+        self._named = data_dir
         self._folder = Path(data_dir).resolve()
-        self._server = Server(self._folder / "postgres")
+        self._server = Server(self._folder / "postgres", give_up=give_up)
 
-    def join(self) -> str:
+    def join(self, *, create: bool = True) -> str:
         """Start the server unless it runs, and be counted among its users. Gives its URL."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            if not (create or self._server.exists()):
+                sentence = "start the service first, or name it by --data or DATABASE_URL"
+                raise NotFound(f"there is no database in {self._named}: {sentence}")
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return self._join()
+        except OSError as error:
+            reason = error.strerror or error
+            raise Unavailable(f"The data folder {self._named} cannot be used: {reason}.") from None
+
+    def _join(self) -> str:
         with self._one_at_a_time():
             self._users = (self._folder / "postgres.users").open("ab")
             try:

@@ -15,12 +15,13 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from pulsekeeper.errors import Invalid, Unavailable
+from pulsekeeper.errors import Conflict, Invalid, Unavailable
+from pulsekeeper.postgres.programs import Programs
 
 _LONGEST_SOCKET_FOLDER = 90
 """Bytes. The kernel takes 107 for a Unix socket, its name included."""
@@ -41,21 +42,26 @@ _LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"
 class Server:
     """The server of one data directory."""
 
-    def __init__(self, data: Path, options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, data: Path, options: Mapping[str, str] | None = None, give_up: Callable[[], None] = lambda: None
+    ) -> None:
+        """`give_up` is called several times a second while a database is created; what it raises ends that."""
         self.data = data
         """PostgreSQL's own data directory, an absolute path."""
+        self._give_up = give_up
         self._options = _OPTIONS | dict(options or {})
         self._binaries = _find_binaries()
         self._owner = _choose_owner(data)
+        self._programs = Programs(self._binaries, self._owner)
 
     def start(self) -> None:
         """Start the server, with a new and empty database when there is none. Call it only when it is not running.
 
-        Raises `Unavailable` with the server's own words.
+        Raises `Unavailable` with the server's own words, and `Conflict` for a folder that holds something else.
         """
         if self._owner:
             _let_through(self._binaries, self.data)
-        if not (self.data / "PG_VERSION").exists():
+        if not self.exists():
             self._create()
         for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
             # The pid inside is of a process that is gone, of another program by now, or of a zombie, which a service
@@ -63,6 +69,10 @@ class Server:
             (self.data / lock).unlink(missing_ok=True)
         options = self._options | {"unix_socket_directories": str(self._choose_socket_folder())}
         self._launch(shlex.join(part for name, value in options.items() for part in ("-c", f"{name}={value}")))
+
+    def exists(self) -> bool:
+        """Whether there is a database, running or not."""
+        return (self.data / "PG_VERSION").exists()
 
     def stop(self) -> None:
         """Close the files and stop, within half a minute; by force if that does not help."""
@@ -95,13 +105,15 @@ class Server:
         return f"postgresql://postgres@/postgres?host={quote(str(self._socket_folder()), safe='')}&port=5432"
 
     def _create(self) -> None:
+        if self.data.exists() and not (self.data.is_dir() and next(self.data.iterdir(), None) is None):
+            raise Conflict(f"{self.data} is in the way: it is not empty, and it is no database")
         # Under another name first: what an interrupted initialisation leaves must not look like a database.
         draft = self.data.with_name(self.data.name + ".new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         if self._owner:
             os.chown(draft, *self._owner)
-        made = self._run(draft, "initdb", *_CREATION, *_LOCALE, f"--pgdata={draft}")
+        made = self._programs.run_unless(self._give_up, draft, "initdb", *_CREATION, *_LOCALE, f"--pgdata={draft}")
         if made.returncode:
             raise Unavailable(f"The embedded database could not be created: {made.stderr.strip()[-500:]}")
         draft.rename(self.data)
@@ -145,22 +157,7 @@ class Server:
             return [""]
 
     def _pg_ctl(self, action: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._run(self.data, "pg_ctl", action, "--wait", f"--pgdata={self.data}", *arguments)
-
-    def _run(self, folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        user, group = self._owner or (None, None)
-        return subprocess.run(  # noqa: S603  # programs of ours, arguments of ours, and no shell
-            [self._binaries / program, *arguments],
-            cwd=folder,  # the service's own folder may be closed to the server's user
-            env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
-            user=user,
-            group=group,
-            extra_groups=[] if self._owner else None,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return self._programs.run(self.data, "pg_ctl", action, "--wait", f"--pgdata={self.data}", *arguments)
 
 
 def _find_binaries() -> Path:

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import msgspec
 
-from pulsekeeper.scalars import Duration, Secret
+from pulsekeeper.postgres.urls import DatabaseUrl
+from pulsekeeper.scalars import Duration
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything about the database that an operator may set."""
 
-    url: Secret = Secret("")
+    url: DatabaseUrl = DatabaseUrl("")
     """`postgresql://user:password@host:port/name`, PostgreSQL 14 or newer. Empty: a server of our own in `data_dir`."""
     data_dir: str = "data"
     """Folder of the embedded server, created when missing. Unused when `url` is set."""

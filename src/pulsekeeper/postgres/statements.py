@@ -36,11 +36,6 @@ class Statements(ABC):
         rows = await self.fetch(query, **params)
         return [msgspec.convert(row, kind, from_attributes=True) for row in rows]
 
-    async def fetch_one(self, query: Query, /, **params: object) -> Row | None:
-        """The first row, or None when there is none."""
-        rows = await self.fetch(query, **params)
-        return rows[0] if rows else None
-
     async def fetch_value(self, query: Query, /, **params: object) -> Any:  # the statement decides on the type
         """The first column of the first row, or None when there is no row."""
         rows = await self.fetch(query, **params)

@@ -9,7 +9,7 @@ msgspec's fast path, and only refused input is walked beside its type to find ev
 from pulsekeeper.validation.decoding import Unknown, convert, decode_json, to_builtins
 from pulsekeeper.validation.describe import did_you_mean, expectation
 from pulsekeeper.validation.hooks import decode_hook, encode_hook
-from pulsekeeper.validation.walk import place_of
+from pulsekeeper.validation.places import place_of
 
 __all__ = [
     "Unknown",

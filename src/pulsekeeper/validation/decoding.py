@@ -10,7 +10,7 @@ import msgspec
 
 from pulsekeeper.errors import Fault, Invalid
 from pulsekeeper.validation.hooks import decode_hook, encode_hook
-from pulsekeeper.validation.walk import DEEPEST, faults, nuls
+from pulsekeeper.validation.walk import DEEPEST, Strangers, faults, nuls
 
 T = TypeVar("T")
 Unknown = Literal["refuse", "ignore"]
@@ -23,23 +23,28 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def convert(value: object, to: type[T], *, unknown: Unknown) -> T:
-    """Make a `to` of plain values (as JSON and TOML give them). Raises `Invalid` with every fault, 50 at most."""
+def convert(value: object, to: type[T], *, unknown: Unknown, lenient: tuple[type, ...] = ()) -> T:
+    """Make a `to` of plain values (as JSON and TOML give them). Raises `Invalid` with every fault, 50 at most.
+
+    Within values of the `lenient` Structs unknown keys are ignored, also where they are refused otherwise.
+    """
+    strangers = Strangers(unknown == "refuse", lenient)
     try:
         result = msgspec.convert(value, to, dec_hook=decode_hook, str_keys=True)
     except msgspec.ValidationError as error:
-        raise _invalid(faults(value, to, refuse=unknown == "refuse"), str(error)) from None  # may hold a secret
+        raise _invalid(faults(value, to, strangers), str(error)) from None  # may hold a secret
     except RecursionError:
         raise Invalid(f"the input is nested deeper than {DEEPEST} levels") from None
-    if unknown == "refuse":
-        _refuse_any(faults(value, to, refuse=True))
+    if strangers.refused:
+        _refuse_any(faults(value, to, strangers))
     return result
 
 
-def decode_json(raw: bytes, to: type[T], *, unknown: Unknown) -> T:
+def decode_json(raw: bytes, to: type[T], *, unknown: Unknown, lenient: tuple[type, ...] = ()) -> T:
     """Make a `to` of a JSON document in UTF-8. Raises `Invalid`, and nothing else, whatever the bytes are.
 
     Beyond what `to` says, a document must not be nested deeper than 32 levels nor hold a NUL character in any string.
+    For `lenient` see `convert`.
     """
     _check_depth(raw)
     _check_utf8(raw)
@@ -50,7 +55,7 @@ def decode_json(raw: bytes, to: type[T], *, unknown: Unknown) -> T:
             pass  # the slow way finds out why
     document = _parse(raw)
     _refuse_any(nuls(document))
-    return convert(document, to, unknown=unknown)
+    return convert(document, to, unknown=unknown, lenient=lenient)
 
 
 def to_builtins(value: object) -> object:

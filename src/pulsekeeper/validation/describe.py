@@ -12,7 +12,7 @@ from uuid import UUID
 from msgspec import Meta, Struct, UnsetType
 from msgspec.structs import StructConfig
 
-from pulsekeeper.scalars import Duration, Secret
+from pulsekeeper.scalars import Secret, is_written
 
 ECHO = 64
 """How many characters of an input are repeated in an error at most."""
@@ -26,8 +26,6 @@ _EXPECTED: dict[object, str] = {
     NoneType: "null",
     Any: "any value",
     Decimal: "a decimal number",
-    Duration: "a duration such as '80ms', '30s', '24h' or '7d'",
-    Secret: "a string",
     UUID: "a UUID",
     date: "a date such as '2026-01-31'",
     datetime: "a date and time such as '2026-01-31T12:00:00Z'",
@@ -120,7 +118,7 @@ def kind(value: object) -> str:
 def hides(to: object) -> bool:
     """Whether a value of this type could be a secret, so that it must not be repeated."""
     bare, _ = unwrapped(to)
-    return any(unwrapped(member)[0] is Secret for member in alternatives(bare))
+    return any(_is_secret(unwrapped(member)[0]) for member in alternatives(bare))
 
 
 def one_of(values: Sequence[object]) -> str:
@@ -134,9 +132,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def _is_secret(to: object) -> bool:
+    return isinstance(to, type) and issubclass(to, Secret)
+
+
 def _plain(to: object) -> str:
     if to in _EXPECTED:
         return _EXPECTED[to]
+    if is_written(to):
+        return to.EXPECTED
     if get_origin(to) is Literal:
         return one_of(get_args(to))
     if isinstance(to, type) and issubclass(to, Enum):

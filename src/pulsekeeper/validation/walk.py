@@ -2,17 +2,17 @@
 
 Structs, mappings, lists and unions are taken apart, as far down as msgspec objects; what has no parts is then at fault
 itself. A whole is at fault where all of its parts are well: that is what is wrong *between* the parts (lengths,
-`__post_init__`). Where a part is at fault the whole keeps quiet, for its objection is most likely a consequence.
+`__post_init__`). Where a part is at fault the whole keeps quiet, for its objection is most likely a consequence;
+unless the whole names the members that contradict each other, and the part at fault is none of these.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 import msgspec
 
-from pulsekeeper.errors import Fault
+from pulsekeeper.errors import Contradiction, Fault
 from pulsekeeper.validation.describe import (
-    ECHO,
     alternatives,
     did_you_mean,
     expectation,
@@ -27,38 +27,55 @@ from pulsekeeper.validation.describe import (
     unwrapped,
 )
 from pulsekeeper.validation.hooks import decode_hook
+from pulsekeeper.validation.places import Place, place_of, pointer
 
 DEEPEST = 32
 """How many levels of lists and objects an input may have."""
 
-Place = tuple[str, ...]
-"""The keys and indexes that lead to a value, from the outside in."""
+
+class Strangers(NamedTuple):
+    """What becomes of keys that nobody knows, where a Struct does not forbid them itself."""
+
+    refused: bool
+    tolerated_in: tuple[type, ...] = ()
+    """Structs within which, down to the last member, they are ignored all the same."""
+
+    def within(self, to: object) -> "Strangers":
+        """What becomes of them inside of a value of this type."""
+        return Strangers(False) if to in self.tolerated_in else self
 
 
-def pointer(place: Place) -> str:
-    """A place as an RFC 6901 JSON pointer. Absurdly long keys are cut, so that an error stays readable."""
-    return "".join("/" + token[:ECHO].replace("~", "~0").replace("/", "~1") for token in place)
-
-
-def place_of(pointer: str) -> Place:
-    """The way back from a JSON pointer to the place, as far as keys were not cut."""
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
-
-
-def faults(value: object, to: object, *, refuse: bool, place: Place = ()) -> Iterator[Fault]:
-    """Everything that keeps `value` from being a `to`, lazily; with `refuse`, unknown keys of any Struct too."""
+def faults(value: object, to: object, strangers: Strangers, place: Place = ()) -> Iterator[Fault]:
+    """Everything that keeps `value` from being a `to`, refused keys that nobody knows included; lazily."""
     if len(place) > DEEPEST:
         yield Fault(pointer(place), f"nested deeper than {DEEPEST} levels")
         return
     objection = _objection(value, to)
-    if objection is None and not refuse:
+    if objection is None and not strangers.refused:
         return  # nothing inside can be wrong
-    flawless = True
-    for fault in _inside(value, to, refuse, place):
-        flawless = False
+    flawed: set[str] = set()
+    for fault in _inside(value, to, strangers, place):
+        flawed.update(place_of(fault.pointer)[len(place) : len(place) + 1])
         yield fault
-    if flawless and objection is not None:
+    if objection is not None:
+        yield from _between(value, to, objection, flawed, place)
+
+
+def _between(value: object, to: object, objection: Exception, flawed: set[str], place: Place) -> Iterator[Fault]:
+    """What is wrong between the parts; of those that are not `flawed`, in an object."""
+    rest: Exception | None = objection
+    if flawed:
+        rest = _objection(_without(value, flawed), to) if isinstance(value, Mapping) else None
+    if rest is not None and isinstance(rest.__cause__, Contradiction):
+        for clash in rest.__cause__.clashes:
+            if flawed.isdisjoint(clash.members):
+                yield Fault(pointer((*place, clash.members[0])), clash.detail)
+    elif not flawed:
         yield Fault(pointer(place), _sentence(value, to, objection.__cause__))
+
+
+def _without(value: Mapping[str, object], keys: set[str]) -> Mapping[str, object]:
+    return {key: item for key, item in value.items() if key not in keys}
 
 
 def nuls(value: object, place: Place = ()) -> Iterator[Fault]:
@@ -79,12 +96,12 @@ def _nul_key(key: str, place: Place) -> Iterator[Fault]:
         yield Fault(pointer(place), "has a key with a NUL character, which cannot be stored")
 
 
-def _inside(value: object, to: object, refuse: bool, place: Place) -> Iterator[Fault]:
+def _inside(value: object, to: object, strangers: Strangers, place: Place) -> Iterator[Fault]:
     bare, _ = unwrapped(to)
     members = [unwrapped(member)[0] for member in alternatives(bare)]
     fitting = [member for member in members if _fits(value, member)]
     if len(fitting) == 1:
-        yield from _parts(value, fitting[0], refuse, place)
+        yield from _parts(value, fitting[0], strangers.within(fitting[0]), place)
     elif isinstance(value, Mapping):
         yield from _wrong_tag(value, [member for member in members if is_struct(member)], place)
 
@@ -109,25 +126,25 @@ def _wrong_tag(value: Mapping[str, object], structs: list[object], place: Place)
         yield Fault(pointer((*place, field)), got)
 
 
-def _parts(value: object, to: object, refuse: bool, place: Place) -> Iterator[Fault]:
+def _parts(value: object, to: object, strangers: Strangers, place: Place) -> Iterator[Fault]:
     if isinstance(value, Mapping):
         take_apart = _members if is_struct(to) else _entries
-        yield from take_apart(value, to, refuse, place)
+        yield from take_apart(value, to, strangers, place)
     elif isinstance(value, (list, tuple)):
-        yield from _items(value, to, refuse, place)
+        yield from _items(value, to, strangers, place)
 
 
-def _members(value: Mapping[str, object], to: object, refuse: bool, place: Place) -> Iterator[Fault]:
+def _members(value: Mapping[str, object], to: object, strangers: Strangers, place: Place) -> Iterator[Fault]:
     fields = msgspec.structs.fields(to)  # type: ignore[arg-type]  # `is_struct` was asked before
     config = struct_config(to)
     known = [field.encode_name for field in fields] + ([config.tag_field] if config.tag_field else [])
     for field in fields:
         inner = (*place, field.encode_name)
         if field.encode_name in value:
-            yield from faults(value[field.encode_name], field.type, refuse=refuse, place=inner)
+            yield from faults(value[field.encode_name], field.type, strangers, inner)
         elif field.required:
             yield Fault(pointer(inner), f"missing: expected {expectation(field.type)}")
-    if refuse or config.forbid_unknown_fields:
+    if strangers.refused or config.forbid_unknown_fields:
         yield from _strangers(value, known, place)
 
 
@@ -137,26 +154,26 @@ def _strangers(value: Mapping[str, object], known: list[str], place: Place) -> I
             yield Fault(pointer((*place, str(key))), f"unknown key {shown(key)}{did_you_mean(str(key), known)}")
 
 
-def _entries(value: Mapping[str, object], to: object, refuse: bool, place: Place) -> Iterator[Fault]:
+def _entries(value: Mapping[str, object], to: object, strangers: Strangers, place: Place) -> Iterator[Fault]:
     key_type, item_type = get_args(to) or (Any, Any)
     for key, item in value.items():
         inner = (*place, str(key))
         if not _is_key(key, key_type):
             yield Fault(pointer(inner), f"as a key, expected {expectation(key_type)}, got {shown(key)}")
-        yield from faults(item, item_type, refuse=refuse, place=inner)
+        yield from faults(item, item_type, strangers, inner)
 
 
 def _is_key(key: object, to: object) -> bool:
     return _objection({key: None}, dict[to, None]) is None  # type: ignore[valid-type]  # known at run time only
 
 
-def _items(value: list[object] | tuple[object, ...], to: object, refuse: bool, place: Place) -> Iterator[Fault]:
+def _items(value: list[object] | tuple[object, ...], to: object, strangers: Strangers, place: Place) -> Iterator[Fault]:
     types = get_args(to)
     if get_origin(to) is not tuple or types[1:] == (...,):
         types = (types[0] if types else Any,) * len(value)
     if len(types) == len(value):  # a tuple of the wrong length is wrong as a whole
         for index, (item, item_type) in enumerate(zip(value, types, strict=True)):
-            yield from faults(item, item_type, refuse=refuse, place=(*place, str(index)))
+            yield from faults(item, item_type, strangers, (*place, str(index)))
 
 
 def _objection(value: object, to: object) -> Exception | None:
@@ -168,7 +185,7 @@ def _objection(value: object, to: object) -> Exception | None:
 
 
 def _sentence(value: object, to: object, cause: BaseException | None) -> str:
-    if isinstance(cause, ValueError) and not hides(to):
+    if isinstance(cause, ValueError):
         return str(cause)
     bare, _ = unwrapped(to)
     if hides(to) or any(is_struct(member) for member in alternatives(bare)):

@@ -16,7 +16,7 @@ from werkzeug.routing import MapAdapter
 from pulsekeeper.errors import Invalid, NotFound
 from pulsekeeper.web import headers, operations
 from pulsekeeper.web.endpoints import Endpoint
-from pulsekeeper.web.exchange import Exchange
+from pulsekeeper.web.exchange import Exchange, asked_path
 from pulsekeeper.web.gate import Gate, Services
 from pulsekeeper.web.problems import HeaderFieldsTooLarge, MethodNotAllowed, PayloadTooLarge, RequestTimeout
 from pulsekeeper.web.settings import Settings
@@ -129,7 +129,7 @@ def _incoming(services: Services, path_params: Mapping[str, str]) -> Request:
     peer = scope.get("client")
     return Request(
         method=request.method,
-        path=scope["path"],
+        path=asked_path(scope),
         path_params=path_params,
         query_string=scope["query_string"],
         headers=raw,

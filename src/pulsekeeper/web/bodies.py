@@ -12,12 +12,13 @@ Unknown = Literal["refuse", "ignore"]
 """What becomes of members that nobody knows; a Struct that forbids them has the last word about its own."""
 
 
-def decode(request: Request, to: type[T], unknown: Unknown = "refuse") -> T:
+def decode(request: Request, to: type[T], unknown: Unknown = "refuse", lenient: tuple[type, ...] = ()) -> T:
     """The body of a request by an operator or another service: `application/json`, as a rule without unknown keys.
 
+    Within the `lenient` Structs they are ignored all the same: what a page says may be in what an operator says.
     Raises `UnsupportedMediaType`, or `Invalid` with all faults. Of a key that is given twice the last one counts.
     """
-    return _decode(request, to, media_types=("application/json",), unknown=unknown)
+    return _decode(request, to, media_types=("application/json",), unknown=unknown, lenient=lenient)
 
 
 def decode_merge_patch(request: Request, to: type[T]) -> T:
@@ -34,11 +35,14 @@ def decode_public(request: Request, to: type[T]) -> T:
     return _decode(request, to, media_types=("application/json", "text/plain"), unknown="ignore")
 
 
-def _decode(request: Request, to: type[T], media_types: tuple[str, ...], unknown: Unknown) -> T:
+def _decode(
+    request: Request, to: type[T], media_types: tuple[str, ...], unknown: Unknown, lenient: tuple[type, ...] = ()
+) -> T:
     _check_media_type(request, media_types)
+    _check_encoding(request)
     if not request.body.strip():
         raise Invalid("The body is empty; a JSON document was expected.")
-    return validation.decode_json(request.body, to, unknown=unknown)
+    return validation.decode_json(request.body, to, unknown=unknown, lenient=lenient)
 
 
 def _check_media_type(request: Request, accepted: tuple[str, ...]) -> None:
@@ -47,3 +51,10 @@ def _check_media_type(request: Request, accepted: tuple[str, ...]) -> None:
     charsets = [text.strip().removeprefix("charset=").strip('"') for text in parameters if "charset=" in text]
     if media_type.strip() not in accepted or any(charset not in {"utf-8", "utf8"} for charset in charsets):
         raise UnsupportedMediaType(f"Send the body as {' or '.join(accepted)} in UTF-8.")
+
+
+def _check_encoding(request: Request) -> None:
+    """Nothing is unpacked here: a few bytes could be a gigabyte."""
+    encodings = (request.headers.get("content-encoding") or "").lower().split(",")
+    if any(encoding.strip() not in {"", "identity"} for encoding in encodings):
+        raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")

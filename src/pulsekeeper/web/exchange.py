@@ -12,6 +12,8 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 _LINGER = 1.0
 """Seconds for which the rest of an unwanted body is still taken in, so that its sender gets to see the answer."""
 _NOWHERE = "/*"
+_ASKED = "pulsekeeper.asked"
+"""A member of our own in the scope."""
 _LAST_WORDS = 5.0
 """Seconds that the server may take to finish a reply after the request has been cancelled."""
 
@@ -28,7 +30,7 @@ class Exchange(TrioASGIHTTPConnection):
     """
 
     def __init__(self, app: Quart, scope: HTTPScope) -> None:
-        super().__init__(app, cast(HTTPScope, {**scope, "path": routable(scope["path"])}))
+        super().__init__(app, cast(HTTPScope, {**scope, "path": routable(scope["path"]), _ASKED: scope["path"]}))
         self._request_over = trio.Event()
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -49,6 +51,11 @@ class Exchange(TrioASGIHTTPConnection):
                 await send(event)
         else:
             await send(event)
+
+
+def asked_path(scope: HTTPScope) -> str:
+    """The path that the client asked for, which is not always the one to route by."""
+    return cast("dict[str, str]", scope).get(_ASKED, scope["path"])
 
 
 def routable(target: str) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import trio
 
-from pulsekeeper.web.settings import Settings, parse_bind
+from pulsekeeper.web.settings import Settings
+from pulsekeeper.web.tls import check_certificate
 
 _BACKLOG = 1024
 
@@ -23,22 +24,25 @@ class Listening:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._host, self._port = parse_bind(settings.bind)
-        self._scheme = "https" if settings.certfile else "http"
+        self._host, self._port = settings.bind.host, settings.bind.port
+        self._settings = settings
         self._socket: socket.socket | None = None
-        self._serving = trio.Event()
         self._leaving = False
 
     @property
     def url(self) -> str:
         """The base of all addresses here, as `http://127.0.0.1:8000`; with the real port once the socket is open."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{self._scheme}://{host}:{self._port}"
+        return f"{'https' if self._settings.certfile else 'http'}://{host}:{self._port}"
 
     def open(self) -> None:
-        """Take the address. Does nothing when it is taken by us already. Raises `CannotListen`."""
+        """Take the address. Does nothing when it is taken by us already.
+
+        Raises `CannotListen`, and `UnusableCertificate` where TLS is configured and cannot work.
+        """
         if self._socket is not None:
             return
+        check_certificate(self._settings)
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         opened = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -62,15 +66,10 @@ class Listening:
     def note_serving(self) -> None:
         """The front answers from now on."""
         self._leaving = False
-        self._serving.set()
 
     def note_leaving(self) -> None:
         """The front has been told to end."""
         self._leaving = True
-
-    async def wait_serving(self) -> None:
-        """Return as soon as the front answers for the first time."""
-        await self._serving.wait()
 
     def reasons(self) -> Sequence[str]:
         """Why no request should be sent here; empty when there is no reason. One of the sources of `/readyz`."""

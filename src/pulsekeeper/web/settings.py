@@ -2,23 +2,82 @@
 
 import re
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import msgspec
 
+from pulsekeeper.errors import Clash, Contradiction
 from pulsekeeper.scalars import Duration
 
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+_ORIGIN = re.compile(r"(?P<site>https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]))(?::(?P<port>[0-9]{1,5}))?")
+_LAST_PORT = 65535
+
+
+class Bind(str):
+    """The address and port that are listened on: `127.0.0.1:8000`, `[::1]:8000` or `name:8000`."""
+
+    __slots__ = ()
+    EXPECTED: ClassVar[str] = "an address such as '127.0.0.1:8000' or '[::1]:8000'"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises `ValueError` with a sentence for what is none."""
+        host, colon, port = text.rpartition(":")
+        is_port = port.isascii() and port.isdigit() and int(port[:6]) <= _LAST_PORT
+        if not (colon and host and is_port and text.isprintable()):
+            raise ValueError(f"expected {cls.EXPECTED}, got {text[:64]!r}")
+        return cls(text)
+
+    @property
+    def host(self) -> str:
+        """Without the brackets of an IPv6 address."""
+        return self.rpartition(":")[0].removeprefix("[").removesuffix("]")
+
+    @property
+    def port(self) -> int:
+        """0 takes any free one."""
+        return int(self.rpartition(":")[2])
+
+
+class Cidr(str):
+    """A network, `10.0.0.0/8`, or a single address."""
+
+    __slots__ = ()
+    EXPECTED: ClassVar[str] = "a network such as '10.0.0.0/8' or 'fd00::/8'"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises `ValueError` with a sentence for what is none."""
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(f"expected {cls.EXPECTED}, got {text[:64]!r}") from None
+        return cls(text)
+
+
+class Origin(str):
+    """A site as its pages name it in the header `Origin`, in lower case; or `*`, which is every site."""
+
+    __slots__ = ()
+    EXPECTED: ClassVar[str] = "an origin such as 'https://example.org' without a path, or '*'"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises `ValueError` with a sentence for what is none."""
+        match = _ORIGIN.fullmatch(text)
+        if text != "*" and (match is None or int(match["port"] or 0) > _LAST_PORT):
+            raise ValueError(f"expected {cls.EXPECTED}, got {text[:64]!r}")
+        return cls(text.lower())
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The section `[web]`. Raises `ValueError` for an address, network or origin that cannot be one."""
+    """The section `[web]`."""
 
-    bind: str = "127.0.0.1:8000"
+    bind: Bind = Bind("127.0.0.1:8000")
     """Address and port to listen on, `host:port` or `[ipv6]:port`; port 0 takes any free one."""
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: tuple[Cidr, ...] = ()
     """Networks (CIDR) of the reverse proxies whose `X-Forwarded-For` is believed; nobody else's is."""
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: tuple[Origin, ...] = ()
     """Sites whose pages may call the public endpoints, as `https://example.org`; `*` admits every site."""
     max_connections: Annotated[int, msgspec.Meta(ge=1)] = 1000
     """Connections served at once; further ones wait in the system's queue until one closes."""
@@ -42,22 +101,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """At which level one line per request is logged; never with an address or a query string."""
 
     def __post_init__(self) -> None:
-        parse_bind(self.bind)
-        for network in self.trusted_proxies:
-            ip_network(network, strict=False)
-        for origin in self.cors_origins:
-            if origin != "*" and not _ORIGIN.fullmatch(origin):
-                raise ValueError(
-                    f"expected an origin such as 'https://example.org' without a path, got {origin[:64]!r}"
-                )
         if bool(self.certfile) != bool(self.keyfile):
-            raise ValueError("certfile and keyfile are given together or not at all")
-
-
-def parse_bind(text: str) -> tuple[str, int]:
-    """Host and port of `host:port` or `[ipv6]:port`. Raises `ValueError` with a sentence when it is neither."""
-    host, colon, port = text.rpartition(":")
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"expected an address such as '127.0.0.1:8000' or '[::1]:8000', got {text[:64]!r}")
-    return host, int(port)
+            members = ("certfile", "keyfile") if self.certfile else ("keyfile", "certfile")
+            raise Contradiction(Clash(members, "certfile and keyfile are given together or not at all"))

@@ -1,0 +1,33 @@
+import pytest
+from msgspec import Struct
+
+from pulsekeeper.errors import Invalid
+from pulsekeeper.web.query import decode_query
+from pulsekeeper.web.wire import Request
+
+
+class Wanted(Struct, rename="camel"):
+    user_id: str
+    export: str = "0"
+
+
+def decoded(query: bytes) -> Wanted:
+    return decode_query(Request(method="GET", path="/", query_string=query), Wanted)
+
+
+def faults(query: bytes) -> list[tuple[str, str]]:
+    with pytest.raises(Invalid) as refusal:
+        decoded(query)
+    return [(fault.pointer, fault.detail) for fault in refusal.value.faults]
+
+
+def test_fields_are_read_by_their_names() -> None:
+    assert decoded(b"userId=a%20b&export=1") == Wanted(user_id="a b", export="1")
+
+
+def test_what_is_missing_and_what_is_unknown_is_told_at_once() -> None:
+    assert {pointer for pointer, _ in faults(b"userid=a")} == {"/userId", "/userid"}
+
+
+def test_a_field_that_is_given_twice_is_refused() -> None:
+    assert faults(b"userId=a&userId=b") == [("/userId", "is given more than once")]

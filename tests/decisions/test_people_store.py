@@ -88,6 +88,7 @@ async def test_an_export_has_everything_about_the_person(database: Database) -> 
     assert {state.person_key for state in dossier.states} == set(dossier.person_keys)
     assert {(row.person_key, row.event) for row in dossier.impressions if row.person_key == phone} == {
         (phone, "offered"),
+        (phone, "shown"),
         (phone, "dismissed"),
     }
     assert {row.release_id for row in dossier.release_visits} == {"1.0"}

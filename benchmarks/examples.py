@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pulsekeeper.decisions.campaigns import Campaign, Release
-from pulsekeeper.decisions.model import CampaignState, DecideRequest, VisitorState, Visits
-from pulsekeeper.decisions.reading import read_campaigns
+from pulsekeeper.decisions.rulebook.reading import read_campaigns
+from pulsekeeper.decisions.rules.campaigns import Campaign, Release
+from pulsekeeper.decisions.rules.model import CampaignState, DecideRequest, VisitorState, Visits
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 RELEASES = tuple(

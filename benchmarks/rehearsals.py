@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from benchmarks import examples, servers
 from pulsekeeper.clock import utc_now
-from pulsekeeper.decisions.book import compile_book
-from pulsekeeper.decisions.model import Settings
-from pulsekeeper.decisions.people import Person, anonymous_key
 from pulsekeeper.decisions.records import NOBODY, Stored, Write
-from pulsekeeper.decisions.rule_store import RuleBookParts, RuleStore
+from pulsekeeper.decisions.rulebook.rule_store import RuleBookParts, RuleStore
+from pulsekeeper.decisions.rules.book import compile_book
+from pulsekeeper.decisions.rules.model import Settings
+from pulsekeeper.decisions.rules.people import Person, anonymous_key
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.decisions.turns import Turn, Wish, take_turn
 from pulsekeeper.postgres.database import Database

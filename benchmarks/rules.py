@@ -9,11 +9,11 @@ import trio
 
 from benchmarks import examples
 from benchmarks.measuring import Case, Column, Experiment, Opened, Plan, Sample, repeat
-from pulsekeeper.decisions.book import RuleBook, compile_book
-from pulsekeeper.decisions.model import Settings, VisitorState
-from pulsekeeper.decisions.people import Person, anonymous_key
 from pulsekeeper.decisions.records import NOBODY, Stored
-from pulsekeeper.decisions.rules import decide
+from pulsekeeper.decisions.rules.book import RuleBook, compile_book
+from pulsekeeper.decisions.rules.deciding import decide
+from pulsekeeper.decisions.rules.model import Settings, VisitorState
+from pulsekeeper.decisions.rules.people import Person, anonymous_key
 from pulsekeeper.decisions.turns import Wish, take_turn
 
 _BLOCK = 50

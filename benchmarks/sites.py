@@ -12,9 +12,9 @@ from msgspec import Struct
 from benchmarks import examples, servers
 from benchmarks.loader import closed_loop
 from pulsekeeper.clock import utc_now
-from pulsekeeper.decisions.definitions import definition
-from pulsekeeper.decisions.model import Settings
-from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.definitions import definition
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
+from pulsekeeper.decisions.rules.model import Settings
 
 _PER_MINUTE = 1_000_000_000
 """The rate limits must not be what is measured."""

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 
-from pulsekeeper.decisions.campaigns import Release
-from pulsekeeper.decisions.catalogue import read_folder
-from pulsekeeper.decisions.definitions import definition
-from pulsekeeper.decisions.model import VisitorState, Visits
-from pulsekeeper.decisions.people import anonymous_key
-from pulsekeeper.decisions.rule_store import RuleStore
-from pulsekeeper.decisions.salt_store import SaltStore
+from pulsekeeper.decisions.rulebook.catalogue import read_folder
+from pulsekeeper.decisions.rulebook.definitions import definition
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.salt_store import SaltStore
+from pulsekeeper.decisions.rules.campaigns import Release
+from pulsekeeper.decisions.rules.model import VisitorState, Visits
+from pulsekeeper.decisions.rules.people import anonymous_key
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.house import House
 

@@ -32,23 +32,23 @@ from pulsekeeper.actors.tree import open_tree
 from pulsekeeper.checklist import Checklist
 from pulsekeeper.clock import Clock, utc_now
 from pulsekeeper.config import Config
-from pulsekeeper.decisions.audit_routes import AuditRoutes
-from pulsekeeper.decisions.campaign_routes import CampaignRoutes
-from pulsekeeper.decisions.caretaker import Caretaker
+from pulsekeeper.decisions.audit.audit_routes import AuditRoutes
+from pulsekeeper.decisions.audit.caretaker import Caretaker
+from pulsekeeper.decisions.audit.log_store import BookStore, LogStore
+from pulsekeeper.decisions.audit.maintenance import maintain
+from pulsekeeper.decisions.audit.people_routes import PeopleRoutes
+from pulsekeeper.decisions.audit.people_store import PeopleStore
+from pulsekeeper.decisions.audit.stats_routes import StatsRoutes
+from pulsekeeper.decisions.audit.stats_store import StatsStore
 from pulsekeeper.decisions.decider import Decider, Message
-from pulsekeeper.decisions.log_store import BookStore, LogStore
-from pulsekeeper.decisions.maintenance import maintain
 from pulsekeeper.decisions.numbers import Numbers
-from pulsekeeper.decisions.people_routes import PeopleRoutes
-from pulsekeeper.decisions.people_store import PeopleStore
 from pulsekeeper.decisions.reception import Reception
-from pulsekeeper.decisions.release_routes import ReleaseRoutes
 from pulsekeeper.decisions.routes import DecisionRoutes
-from pulsekeeper.decisions.rule_store import RuleStore
-from pulsekeeper.decisions.salt_store import SaltStore
-from pulsekeeper.decisions.shelf import Shelf
-from pulsekeeper.decisions.stats_routes import StatsRoutes
-from pulsekeeper.decisions.stats_store import StatsStore
+from pulsekeeper.decisions.rulebook.campaign_routes import CampaignRoutes
+from pulsekeeper.decisions.rulebook.release_routes import ReleaseRoutes
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.salt_store import SaltStore
+from pulsekeeper.decisions.rulebook.shelf import Shelf
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.postgres.schema import Schema

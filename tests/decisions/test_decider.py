@@ -13,15 +13,15 @@ from trio.testing import MockClock
 
 from pulsekeeper import errors
 from pulsekeeper.actors.mailbox import Mailbox
-from pulsekeeper.decisions.book import compile_book
 from pulsekeeper.decisions.decider import Decide, Decider, Message
-from pulsekeeper.decisions.model import DecideRequest, Settings
 from pulsekeeper.decisions.numbers import Numbers
-from pulsekeeper.decisions.people import Asker
 from pulsekeeper.decisions.records import Committed, Stored, Write
-from pulsekeeper.decisions.rule_store import RuleStore
-from pulsekeeper.decisions.salt_store import Salts, SaltStore
-from pulsekeeper.decisions.shelf import Rules, Shelf
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.salt_store import Salts, SaltStore
+from pulsekeeper.decisions.rulebook.shelf import Rules, Shelf
+from pulsekeeper.decisions.rules.book import compile_book
+from pulsekeeper.decisions.rules.model import DecideRequest, Settings
+from pulsekeeper.decisions.rules.people import Asker
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.failures import TransactionConflict

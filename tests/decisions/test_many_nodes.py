@@ -8,7 +8,7 @@ import trio
 
 from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.decisions.decider import Message
-from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.queries import inline
 from tests.support.deciders import deciding, question, report, shown

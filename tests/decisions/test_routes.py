@@ -11,13 +11,13 @@ from trio.testing import MockClock
 
 from pulsekeeper import errors
 from pulsekeeper.actors.mailbox import Mailbox
-from pulsekeeper.decisions.acks import AckRequest
 from pulsekeeper.decisions.decider import Message
 from pulsekeeper.decisions.numbers import Numbers
-from pulsekeeper.decisions.people import Asker
 from pulsekeeper.decisions.reception import Reception
 from pulsekeeper.decisions.routes import DecisionRoutes
-from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
+from pulsekeeper.decisions.rules.acks import AckRequest
+from pulsekeeper.decisions.rules.people import Asker
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.queries import inline

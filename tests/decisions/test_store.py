@@ -7,7 +7,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from pulsekeeper.decisions.records import LogRow, Stored, Write
-from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.queries import inline

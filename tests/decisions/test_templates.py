@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from pulsekeeper.decisions.book import RuleBook, compile_book
-from pulsekeeper.decisions.campaigns import Release
-from pulsekeeper.decisions.model import Policy
-from pulsekeeper.decisions.people import Person, bucket
-from pulsekeeper.decisions.reading import read_campaigns
+from pulsekeeper.decisions.rulebook.reading import read_campaigns
+from pulsekeeper.decisions.rules.book import RuleBook, compile_book
+from pulsekeeper.decisions.rules.campaigns import Release
+from pulsekeeper.decisions.rules.model import Policy
+from pulsekeeper.decisions.rules.people import Person, bucket
 from tests.support.rules import ADDRESS, DAY, MINUTE, NOW, USER, VISITOR, ask, call, seen, shown, winners
 
 FILES = sorted((Path(__file__).parents[2] / "config" / "campaigns").glob("*.json"))

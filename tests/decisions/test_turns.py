@@ -2,11 +2,11 @@ from datetime import timedelta
 
 import msgspec
 
-from pulsekeeper.decisions.acks import AckRequest
-from pulsekeeper.decisions.book import compile_book
-from pulsekeeper.decisions.model import DecideReply, DecideRequest, VisitorState
-from pulsekeeper.decisions.people import Person
 from pulsekeeper.decisions.records import NOBODY, Impression, Stored
+from pulsekeeper.decisions.rules.acks import AckRequest
+from pulsekeeper.decisions.rules.book import compile_book
+from pulsekeeper.decisions.rules.model import DecideReply, DecideRequest, VisitorState
+from pulsekeeper.decisions.rules.people import Person
 from pulsekeeper.decisions.turns import Turn, Wish, take_turn
 from pulsekeeper.ids import made_at
 from tests.support.decisions import NOW, campaign, settings

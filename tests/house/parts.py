@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import trio
 
-from pulsekeeper.decisions.model import DecideReply
+from pulsekeeper.decisions.rules.model import DecideReply
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.queries import inline
 from pulsekeeper.web.tree import Node, Tree

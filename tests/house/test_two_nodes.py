@@ -1,6 +1,6 @@
 """Two nodes on one database: it is the referee, and neither of them is in charge."""
 
-from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.queries import inline
 from tests.house.parts import counted, load, shown, until_more

@@ -11,12 +11,12 @@ from pulsekeeper.actors.child import ChildSpec
 from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.actors.supervisor import Supervisor
 from pulsekeeper.actors.tree import open_tree
-from pulsekeeper.decisions.acks import AckRequest
 from pulsekeeper.decisions.decider import Acknowledge, Decide, Decider, Message
-from pulsekeeper.decisions.model import DecideReply, DecideRequest, Settings
 from pulsekeeper.decisions.numbers import Numbers
-from pulsekeeper.decisions.people import Asker
-from pulsekeeper.decisions.shelf import Shelf
+from pulsekeeper.decisions.rulebook.shelf import Shelf
+from pulsekeeper.decisions.rules.acks import AckRequest
+from pulsekeeper.decisions.rules.model import DecideReply, DecideRequest, Settings
+from pulsekeeper.decisions.rules.people import Asker
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
 from tests.support.decisions import NOW, loaded_shelf

@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import trio
 
-from pulsekeeper.decisions.campaigns import Campaign
-from pulsekeeper.decisions.definitions import definition
-from pulsekeeper.decisions.model import Settings
-from pulsekeeper.decisions.reading import read_campaign
-from pulsekeeper.decisions.rule_store import RuleStore
-from pulsekeeper.decisions.shelf import Shelf
+from pulsekeeper.decisions.rulebook.definitions import definition
+from pulsekeeper.decisions.rulebook.reading import read_campaign
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.shelf import Shelf
+from pulsekeeper.decisions.rules.campaigns import Campaign
+from pulsekeeper.decisions.rules.model import Settings
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.scalars import Duration
 

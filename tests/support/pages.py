@@ -6,10 +6,10 @@ import msgspec
 import trio
 
 from pulsekeeper.actors.mailbox import Mailbox
-from pulsekeeper.decisions.acks import AckRequest
 from pulsekeeper.decisions.decider import Acknowledge, Decide, Message
-from pulsekeeper.decisions.model import DecideReply, DecideRequest
-from pulsekeeper.decisions.people import Asker
+from pulsekeeper.decisions.rules.acks import AckRequest
+from pulsekeeper.decisions.rules.model import DecideReply, DecideRequest
+from pulsekeeper.decisions.rules.people import Asker
 from tests.support.decisions import settings
 
 PATIENT = settings(patience="30s", visit_gap="0s")

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from pulsekeeper.decisions.book import compile_book
-from pulsekeeper.decisions.calendar import PERIODS
-from pulsekeeper.decisions.campaigns import Campaign, Cap, Exempt, Frequency, Release, Rollout, Segment, Trigger
-from pulsekeeper.decisions.model import CampaignState, DecideRequest, Policy, VisitorState, Visits
-from pulsekeeper.decisions.people import Person
+from pulsekeeper.decisions.rules.book import compile_book
+from pulsekeeper.decisions.rules.calendar import PERIODS
+from pulsekeeper.decisions.rules.campaigns import Campaign, Cap, Exempt, Frequency, Release, Rollout, Segment, Trigger
+from pulsekeeper.decisions.rules.model import CampaignState, DecideRequest, Policy, VisitorState, Visits
+from pulsekeeper.decisions.rules.people import Person
 from tests.support.rules import NOW
 
 FLAGS = ["a", "b"]

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from pulsekeeper.decisions.book import RuleBook, compile_book
-from pulsekeeper.decisions.campaigns import Campaign, Release
-from pulsekeeper.decisions.model import CampaignState, DecideRequest, Policy, VisitorState, Visits
-from pulsekeeper.decisions.people import Person
-from pulsekeeper.decisions.reading import read_campaign
-from pulsekeeper.decisions.rules import Outcome, decide
+from pulsekeeper.decisions.rulebook.reading import read_campaign
+from pulsekeeper.decisions.rules.book import RuleBook, compile_book
+from pulsekeeper.decisions.rules.campaigns import Campaign, Release
+from pulsekeeper.decisions.rules.deciding import Outcome, decide
+from pulsekeeper.decisions.rules.model import CampaignState, DecideRequest, Policy, VisitorState, Visits
+from pulsekeeper.decisions.rules.people import Person
 
 NOW = datetime(2025, 10, 15, 12, 0, tzinfo=UTC)
 """A Wednesday."""

@@ -14,9 +14,9 @@ from rich.progress import MofNCompleteColumn, Progress
 from pulsekeeper.cli.options import configured, with_database
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
-from pulsekeeper.decisions.log_store import EVER, BookStore, LogStore
-from pulsekeeper.decisions.maintenance import Upkeep, maintain
-from pulsekeeper.decisions.replay import Logged, replay
+from pulsekeeper.decisions.audit.log_store import EVER, BookStore, LogStore
+from pulsekeeper.decisions.audit.maintenance import Upkeep, maintain
+from pulsekeeper.decisions.audit.replay import Logged, replay
 from pulsekeeper.postgres.database import Database
 
 _MOST_TOLD = 20

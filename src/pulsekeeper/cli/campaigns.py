@@ -10,10 +10,10 @@ import msgspec
 from pulsekeeper.cli.options import configured, with_database
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
-from pulsekeeper.decisions.campaigns import Campaign
-from pulsekeeper.decisions.catalogue import read_folder, write_folder
-from pulsekeeper.decisions.definitions import compare, definition, page, read_definition, unified
-from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.catalogue import read_folder, write_folder
+from pulsekeeper.decisions.rulebook.definitions import compare, definition, page, read_definition, unified
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
+from pulsekeeper.decisions.rules.campaigns import Campaign
 from pulsekeeper.postgres.database import Database
 
 Definitions = Mapping[str, bytes]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from pulsekeeper.cli.options import configured, with_database
 from pulsekeeper.config import Config, Loaded
-from pulsekeeper.decisions.log_store import LogStore
+from pulsekeeper.decisions.audit.log_store import LogStore
 
 
 @click.command("why")

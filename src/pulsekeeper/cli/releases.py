@@ -8,8 +8,8 @@ import msgspec
 from pulsekeeper.cli.options import configured, with_database
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
-from pulsekeeper.decisions.reading import read_release_as
-from pulsekeeper.decisions.rule_store import RuleStore
+from pulsekeeper.decisions.rulebook.reading import read_release_as
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
 from pulsekeeper.errors import NotFound
 from pulsekeeper.postgres.database import Database
 

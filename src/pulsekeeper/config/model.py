@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from pulsekeeper.access.model import Settings as AuthSettings
 from pulsekeeper.config.load import Loaded, load_as
-from pulsekeeper.decisions.model import Settings as DecisionSettings
+from pulsekeeper.decisions.rules.model import Settings as DecisionSettings
 from pulsekeeper.postgres.settings import Settings as DatabaseSettings
 from pulsekeeper.scalars import Duration
 from pulsekeeper.web.settings import Settings as WebSettings

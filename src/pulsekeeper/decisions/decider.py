@@ -16,14 +16,14 @@ from pulsekeeper import errors
 from pulsekeeper.actors.inbox import Inbox
 from pulsekeeper.actors.question import Question
 from pulsekeeper.clock import Clock
-from pulsekeeper.decisions.acks import AckRequest
 from pulsekeeper.decisions.gathering import Ask, Gathered, gather
 from pulsekeeper.decisions.memory import Memory
-from pulsekeeper.decisions.model import DecideRequest, Settings
 from pulsekeeper.decisions.numbers import Numbers
-from pulsekeeper.decisions.people import Asker
 from pulsekeeper.decisions.records import NOBODY, Committed, Stored
-from pulsekeeper.decisions.shelf import Rules, Shelf
+from pulsekeeper.decisions.rulebook.shelf import Rules, Shelf
+from pulsekeeper.decisions.rules.acks import AckRequest
+from pulsekeeper.decisions.rules.model import DecideRequest, Settings
+from pulsekeeper.decisions.rules.people import Asker
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.decisions.turns import Turn, Wish, take_turn
 from pulsekeeper.postgres.failures import TransactionConflict

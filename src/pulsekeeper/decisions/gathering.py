@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from pulsekeeper.decisions.acks import AckRequest
-from pulsekeeper.decisions.model import DecideRequest
-from pulsekeeper.decisions.people import Asker, Person
-from pulsekeeper.decisions.shelf import Rules
+from pulsekeeper.decisions.rulebook.shelf import Rules
+from pulsekeeper.decisions.rules.acks import AckRequest
+from pulsekeeper.decisions.rules.model import DecideRequest
+from pulsekeeper.decisions.rules.people import Asker, Person
 from pulsekeeper.decisions.turns import Wish
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from pulsekeeper.decisions.records import Impression
-from pulsekeeper.decisions.rules import Outcome
+from pulsekeeper.decisions.rules.deciding import Outcome
 from pulsekeeper.decisions.tallies import CampaignTally
 
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)

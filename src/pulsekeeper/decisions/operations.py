@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from pulsekeeper.decisions.acks import AckRequest
-from pulsekeeper.decisions.model import DecideReply, DecideRequest, SimulateReply, SimulateRequest
+from pulsekeeper.decisions.rules.acks import AckRequest
+from pulsekeeper.decisions.rules.model import DecideReply, DecideRequest, SimulateReply, SimulateRequest
 from pulsekeeper.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from pulsekeeper.web.endpoints import KIBIBYTE, Answer, Endpoint, Parameter
 from pulsekeeper.web.identity import Scope

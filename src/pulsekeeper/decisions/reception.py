@@ -8,7 +8,7 @@ from typing import Protocol
 import trio
 
 from pulsekeeper import errors
-from pulsekeeper.decisions.people import Asker
+from pulsekeeper.decisions.rules.people import Asker
 from pulsekeeper.web.identity import Authenticator, Scope, bearer
 from pulsekeeper.web.limits import Decision, Limiter, Policy, admit
 from pulsekeeper.web.wire import Request

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from pulsekeeper.decisions.people import Kind
+from pulsekeeper.decisions.rules.people import Kind
 
 
 class Stored(Struct, frozen=True):

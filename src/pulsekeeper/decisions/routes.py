@@ -10,10 +10,14 @@ from pulsekeeper import errors
 from pulsekeeper.actors.mailbox import Ref
 from pulsekeeper.clock import Clock
 from pulsekeeper.decisions import operations
-from pulsekeeper.decisions.acks import AckRequest
-from pulsekeeper.decisions.book import RuleBook, compile_book
 from pulsekeeper.decisions.decider import Acknowledge, Decide, Message
-from pulsekeeper.decisions.model import (
+from pulsekeeper.decisions.numbers import Numbers
+from pulsekeeper.decisions.reception import Reception
+from pulsekeeper.decisions.records import NOBODY
+from pulsekeeper.decisions.rulebook.rule_store import RuleStore
+from pulsekeeper.decisions.rules.acks import AckRequest
+from pulsekeeper.decisions.rules.book import RuleBook, compile_book
+from pulsekeeper.decisions.rules.model import (
     DecideReply,
     DecideRequest,
     ReleaseStatus,
@@ -21,12 +25,8 @@ from pulsekeeper.decisions.model import (
     SimulateRequest,
     VisitorState,
 )
-from pulsekeeper.decisions.numbers import Numbers
-from pulsekeeper.decisions.people import spread
-from pulsekeeper.decisions.reception import Reception
-from pulsekeeper.decisions.records import NOBODY
-from pulsekeeper.decisions.rule_store import RuleStore
-from pulsekeeper.decisions.simulate import simulate
+from pulsekeeper.decisions.rules.people import spread
+from pulsekeeper.decisions.rules.simulate import simulate
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.ids import uuid7
 from pulsekeeper.web.bodies import decode, decode_public

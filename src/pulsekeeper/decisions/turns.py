@@ -8,14 +8,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pulsekeeper.decisions.acks import AckRequest, acknowledge
-from pulsekeeper.decisions.acks import Outcome as AckOutcome
-from pulsekeeper.decisions.book import RuleBook
-from pulsekeeper.decisions.merging import merge
-from pulsekeeper.decisions.model import DecideReply, DecideRequest, VisitorState
-from pulsekeeper.decisions.people import Person
 from pulsekeeper.decisions.records import Identity, Impression, Link, LogRow, Stored, Write
-from pulsekeeper.decisions.rules import Outcome, decide
+from pulsekeeper.decisions.rules.acks import AckRequest, acknowledge
+from pulsekeeper.decisions.rules.acks import Outcome as AckOutcome
+from pulsekeeper.decisions.rules.book import RuleBook
+from pulsekeeper.decisions.rules.deciding import Outcome, decide
+from pulsekeeper.decisions.rules.merging import merge
+from pulsekeeper.decisions.rules.model import DecideReply, DecideRequest, VisitorState
+from pulsekeeper.decisions.rules.people import Person
 from pulsekeeper.ids import uuid7
 
 _encoder = msgspec.json.Encoder()

@@ -1,0 +1,7 @@
+"""What is shown to whom, as a function: nothing in here waits, looks at a clock or touches the world.
+
+`deciding` puts it together: it looks at a visit (`visits`), asks each campaign's `conditions` in their order, and says
+`reasons`. What operators write is in `campaigns`, what is known of a person in `model`; `book` makes both ready once,
+so that a decision only compares. Everybody else in the room calls this one, and it calls nobody: so any decision can
+be made again, years later, from what was logged.
+"""

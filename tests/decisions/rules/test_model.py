@@ -59,6 +59,8 @@ def test_an_offset_of_zero_is_kept() -> None:
         {"visitorId": "abcdefgh\n"},
         {"attributes": {str(number): 1 for number in range(33)}},
         {"attributes": {"x" * 65: 1}},
+        {"attributes": {"__proto__": 1}},
+        {"attributes": {"": 1}},
         {"attributes": {"x": "y" * 257}},
         {"attributes": {"x": ["y"] * 65}},
         {"attributes": {"x": [1]}},
@@ -123,7 +125,9 @@ _campaign_states = st.builds(
         campaigns=st.dictionaries(st.text(max_size=9), _campaign_states, max_size=3),
         linked=st.lists(st.text(max_size=9), max_size=2).map(tuple),
         attributes=st.dictionaries(
-            st.text(min_size=1, max_size=9), st.text(max_size=9) | st.booleans() | st.integers(-9, 9), max_size=3
+            st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,11}", fullmatch=True),
+            st.text(max_size=9) | st.booleans() | st.integers(-9, 9),
+            max_size=3,
         ),
         version=st.integers(0, 9),
     )

@@ -18,7 +18,8 @@ Text = Annotated[str, Meta(max_length=256)]
 Tally = Annotated[int, Meta(ge=0, le=MOST)]
 Number = Annotated[int, Meta(ge=-MOST, le=MOST)]
 Attribute = bool | Number | float | Text | Annotated[tuple[Text, ...], Meta(max_length=64)]
-Attributes = Annotated[dict[Name, Attribute], Meta(max_length=32)]
+AttributeName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$(?!\n)")]
+Attributes = Annotated[dict[AttributeName, Attribute], Meta(max_length=32)]
 """What a client says about itself. It chooses messages; it never proves anything."""
 
 

@@ -107,14 +107,18 @@ def furnish(house: House, clock: Clock) -> Supervisor:
     rules, policy = RuleStore(database), config.decisions.policy()
     operators = OperatorAuthenticator(Keyring(config.auth, KeyStore(database), clock), house.tokens)
     decider: Mailbox[Message] = Mailbox("decider", _DECIDER_MAILBOX)
-    reception = Reception(
-        address_of=address_of(config),
-        identify=house.tokens.identify,
-        operators=operators,
-        calls_per_minute=config.decisions.calls_per_minute,
-    )
+
+    def new_reception() -> Reception:
+        return Reception(
+            address_of=address_of(config),
+            identify=house.tokens.identify,
+            operators=operators,
+            calls_per_minute=config.decisions.calls_per_minute,
+        )
+
     routes = DecisionRoutes(
-        reception=reception,
+        reception=new_reception(),
+        reports=new_reception(),  # counted apart: who may not ask any more may still answer
         decider=decider.ref,
         store=decisions,
         rules=rules,

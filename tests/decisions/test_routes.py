@@ -68,14 +68,18 @@ class Desk:
             elif self.answer is not None:
                 question.reply(self.answer)  # type: ignore[arg-type]  # the test knows what it asks
 
+    def reception(self, calls_per_minute: int) -> Reception:
+        return Reception(
+            address_of=lambda request: request.peer,
+            identify=self.identify,
+            operators=self,
+            calls_per_minute=calls_per_minute,
+        )
+
     def routes(self, database: Database | None = None, **changes: Any) -> DecisionRoutes:
         return DecisionRoutes(
-            reception=Reception(
-                address_of=lambda request: request.peer,
-                identify=self.identify,
-                operators=self,
-                calls_per_minute=settings(**changes).calls_per_minute,
-            ),
+            reception=self.reception(settings(**changes).calls_per_minute),
+            reports=self.reception(settings(**changes).calls_per_minute),
             decider=self.mailbox.ref,
             store=DecisionStore(database),  # type: ignore[arg-type]  # without one, it must not be used
             rules=RuleStore(database),  # type: ignore[arg-type]  # the same
@@ -312,3 +316,12 @@ async def test_a_simulation_with_wrong_campaigns_tells_all_their_faults(desk: De
         await simulated(desk.routes(), campaigns=[wrong])
 
     assert {fault.pointer for fault in refusal.value.faults} == {"/campaigns/0/id", "/campaigns/0/rollout/percent"}
+
+
+async def test_who_may_not_ask_any_more_may_still_report(desk: Desk) -> None:
+    """Dismissals behind one office address were lost, and the dialogs came back."""
+    routes = desk.routes(calls_per_minute=1)
+    await routes.decide(post({"releaseId": "1.0"}))
+    desk.answer = True
+
+    assert (await routes.acknowledge(post({"campaignId": "hello", "outcome": "dismissed"}))).status == 204

@@ -174,12 +174,16 @@ def test_what_a_linked_browser_dismissed_later_is_taken_over_too() -> None:
     assert state(second).campaigns["hello"].dismissed_at == NOW
 
 
-def test_a_user_whose_browser_is_new_is_not_linked_to_a_row_that_does_not_exist() -> None:
+def test_a_user_whose_browser_is_new_is_linked_to_it_from_the_first_call() -> None:
+    """Somebody who logged in on a browser's first call was a stranger there after logging out."""
     one = turn(logged_in())
+    again = turn(logged_in(), stored=after(one))
 
     assert one.write is not None
-    assert one.write.links == []
-    assert state(one).linked == ()
+    assert again.write is not None
+    assert [link.anonymous_state for link in one.write.links] == [None]
+    assert again.write.links == []
+    assert state(one).linked == state(again).linked == ("visitor:ann",)
 
 
 def test_an_offer_is_not_answered_by_the_report_of_the_one_before_at_the_same_moment() -> None:

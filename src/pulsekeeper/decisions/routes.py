@@ -47,6 +47,7 @@ class DecisionRoutes:
         self,
         *,
         reception: Reception,
+        reports: Reception,
         decider: Ref[Message],
         store: DecisionStore,
         rules: RuleStore,
@@ -55,6 +56,7 @@ class DecisionRoutes:
         numbers: Numbers,
     ) -> None:
         self._reception = reception
+        self._reports = reports
         self._decider = decider
         self._store = store
         self._rules = rules
@@ -88,11 +90,11 @@ class DecisionRoutes:
 
     async def acknowledge(self, request: Request) -> Reply:
         """Answers when the report is committed, or says that it could not be: an acknowledgement is a promise."""
-        admitted = self._reception.admit_address(request)
-        identity = await self._reception.identity(request)
+        admitted = self._reports.admit_address(request)
+        identity = await self._reports.identity(request)
         report = decode_public(request, AckRequest)
-        admitted += self._reception.admit_person(report.visitor_id)
-        asker = self._reception.asker(request, identity, report.visitor_id)
+        admitted += self._reports.admit_person(report.visitor_id)
+        asker = self._reports.asker(request, identity, report.visitor_id)
         if not await self._decider.ask(Acknowledge(asker, report)):
             raise errors.NotFound(f"The campaign {report.campaign_id!r} was never offered to this person.")
         return no_content(fields(admitted))

@@ -87,11 +87,14 @@ class _Story:
         self.outcomes: list[Outcome] = []
 
     def go_on(self, wish: Wish, anonymous: Mapping[str, Stored]) -> Answer:
-        if wish.anonymous_key is not None:
-            self._link(wish.anonymous_key, anonymous.get(wish.anonymous_key))
-        if isinstance(wish.what, AckRequest):
-            return self._acknowledge(wish.what)
-        return self._decide(wish, wish.what)
+        key = wish.anonymous_key
+        if key is not None and key in anonymous:
+            self._merge(key, anonymous[key])
+        what = wish.what
+        answer = self._acknowledge(what) if isinstance(what, AckRequest) else self._decide(wish, what)
+        if key is not None:
+            self._link(key)
+        return answer
 
     def write(self) -> Write | None:
         if self._state is None or self._encoded is None or self._state.version == self._stored.version:
@@ -112,9 +115,18 @@ class _Story:
     def _become(self, state: VisitorState) -> None:
         self._state, self._encoded = state, _encoder.encode(state)
 
-    def _link(self, key: str, stored: Stored | None) -> None:
+    def _link(self, key: str) -> None:
+        """Remember a browser of which nothing is known yet: what it does when nobody is logged in is this person's."""
+        state = self._state
+        if state is None or key in state.linked:
+            return
+        version = state.version + (state.version == self._stored.version)
+        self._links.append(Link(anonymous_key=key, state_before=self._encoded, anonymous_state=None))
+        self._become(replace(state, linked=tuple(sorted({*state.linked, key})), version=version))
+
+    def _merge(self, key: str, stored: Stored) -> None:
         """Know of a user what was known of their browser. Visits are counted once; answers are taken over each time."""
-        if stored is None or stored.state is None:
+        if stored.state is None:
             return
         before, browser = self._state, _states.decode(stored.state)
         if before is None:

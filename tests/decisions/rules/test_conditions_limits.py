@@ -1,3 +1,7 @@
+from msgspec.structs import replace
+
+from pulsekeeper.decisions.rules.campaigns import Trigger
+
 """The later rules, at their edges: expressions, rollouts, answers, frequency, quiet and cool-down."""
 
 import msgspec
@@ -35,7 +39,8 @@ def test_an_expression_that_fails_shows_nothing() -> None:
         reason(campaign(trigger={"when": "attributes.plan == 'free'"}), None, call(attributes={"plan": "free"}))
         == "shown"
     )
-    assert reason(campaign(trigger={"when": "visits.total"})) == "expression"
+    kept_before = replace(campaign(), trigger=Trigger(when="visits.total"))  # today it would be refused
+    assert reason(kept_before) == "expression"
 
 
 def test_the_failures_of_expressions_are_told_apart_from_what_is_false() -> None:

@@ -81,7 +81,7 @@ def _trigger(trigger: Trigger) -> Iterator[Fault]:
         if least is not None and most is not None and least > most:
             yield Fault(f"/trigger/{name}", f"the minimum {least} is more than the maximum {most}")
     if trigger.when is not None:
-        yield from (Fault("/trigger/when", detail) for detail in expressions.faults(trigger.when))
+        yield from (Fault("/trigger/when", detail) for detail in expressions.objections(trigger.when))
 
 
 def _segment(segment: Segment) -> Iterator[Fault]:

@@ -22,6 +22,8 @@ from typing import NamedTuple
 
 import cel
 
+from pulsekeeper.decisions.rules import rehearsal
+
 VARIABLES: Mapping[str, frozenset[str]] = {
     "release": frozenset(),
     "flags": frozenset(),
@@ -94,14 +96,14 @@ def faults(source: str) -> list[str]:
     if unreadable := _unreadable(source):
         return [unreadable]
     try:
-        references = cel.compile(source).references()
+        program = cel.compile(source)
     except ValueError as error:
         return [f"the expression does not compile: {_complaint(error)}"]
     except BaseException as error:
         if _is_panic(error):
             return ["the expression does not compile"]
         raise
-    tokens = _TOKEN.findall(source)
+    references, tokens = program.references(), _TOKEN.findall(source)
     macros = _macros(tokens)
     return [
         *_unknown_names(references["variables"], tokens, macros),
@@ -109,6 +111,14 @@ def faults(source: str) -> list[str]:
         *(f"unknown function {name!r}" for name in references["functions"] if _is_unknown_function(name)),
         *_costly(tokens, macros),
     ]
+
+
+def objections(source: str) -> list[str]:
+    """What speaks against keeping an expression: its faults, or, where it has none, what a rehearsal shows."""
+    if found := faults(source):
+        return found
+    complaint = rehearsal.complaint(cel.compile(source))
+    return [] if complaint is None else [complaint]
 
 
 class _Macro(NamedTuple):

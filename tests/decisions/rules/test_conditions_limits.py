@@ -1,13 +1,11 @@
-from msgspec.structs import replace
-
-from pulsekeeper.decisions.rules.campaigns import Trigger
-
 """The later rules, at their edges: expressions, rollouts, answers, frequency, quiet and cool-down."""
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from pulsekeeper.decisions.rules.book import compile_book
+from pulsekeeper.decisions.rules.campaigns import Trigger
 from pulsekeeper.decisions.rules.model import CampaignState, Policy
 from pulsekeeper.decisions.rules.people import Person, bucket
 from tests.support.rules import (

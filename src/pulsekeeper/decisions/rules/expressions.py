@@ -208,6 +208,8 @@ def _is_panic(error: BaseException) -> bool:
 
 def _complaint(error: ValueError) -> str:
     """What the parser says first, without its names for parts of the grammar."""
+    if "Recursion limit" in str(error):
+        return "it is nested too deeply"
     found = _SYNTAX.search(str(error))
     if found is None:
         return "it cannot be parsed"

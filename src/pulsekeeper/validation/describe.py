@@ -161,7 +161,7 @@ def _limits(meta: Meta, bare: object) -> Iterator[str]:
     if meta.multiple_of is not None:
         yield f"divisible by {meta.multiple_of}"
     if meta.pattern is not None:
-        yield f"matching {meta.pattern!r}"
+        yield meta.description or f"matching {meta.pattern!r}"  # a description goes on from "a string"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -229,8 +229,8 @@ BOMB = " || ".join(["flags.exists(a, flags.exists(b, flags.exists(c, a + b == c)
 @pytest.mark.parametrize(
     ("members", "pointer", "words"),
     [
-        ({"id": "a/b"}, "/id", "matching"),
-        ({"id": "__proto__"}, "/id", "matching"),
+        ({"id": "a/b"}, "/id", "small letters"),
+        ({"id": "__proto__"}, "/id", "small letters"),
         ({"__proto__": {"active": False}}, "/__proto__", "unknown key '__proto__'"),
         ({"trigger": {"__proto__": {}}}, "/trigger/__proto__", "unknown key"),
         ({"messagePayload": {"a": [{"__proto__": {}}]}}, "/messagePayload/a/0/__proto__", "not safe in a browser"),

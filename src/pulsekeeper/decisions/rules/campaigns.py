@@ -16,11 +16,31 @@ Instant = Annotated[datetime, Meta(tz=True)]
 """A moment with its offset from UTC; a time without one is refused."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
-Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$(?!\n)", examples=["new-release-2025q4"])]
+Slug = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$(?!\n)",
+        description="of small letters, digits and hyphens, at most 64",
+        examples=["new-release-2025q4"],
+    ),
+]
 """The lookahead refuses a final newline, which Python's `$` lets through."""
-Action = Annotated[str, Meta(pattern=r"^[A-Z_]{1,64}$(?!\n)", examples=["SHOW_DIALOG", "SHOW_SNACKBAR", "SHOW_BANNER"])]
+Action = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Z_]{1,64}$(?!\n)",
+        description="of capital letters and underscores, at most 64",
+        examples=["SHOW_DIALOG", "SHOW_SNACKBAR", "SHOW_BANNER"],
+    ),
+]
 Address = Annotated[
-    str, Meta(max_length=2048, pattern=r"^(https?://|/(?![/\\]))[^\s]*$(?!\n)", examples=["/releases/2025.10.1"])
+    str,
+    Meta(
+        max_length=2048,
+        pattern=r"^(https?://|/(?![/\\]))[^\s]*$(?!\n)",
+        description="that is an http address or a path",
+        examples=["/releases/2025.10.1"],
+    ),
 ]
 """Of a page: `https://…`, `http://…`, or a path on the site. Not `javascript:…`, nor another site in disguise."""
 Days = Annotated[int, Meta(ge=0, le=36525)]

@@ -12,13 +12,30 @@ from pulsekeeper.scalars import Duration
 Positive = Annotated[int, Meta(ge=1)]
 MOST = 2**53
 """The largest number that every JSON reader takes as it is."""
-VisitorId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,64}$(?!\n)")]
-PersonKey = Annotated[str, Meta(pattern=r"^(user|visitor|ip):[^\n]", max_length=512, examples=["user:u-1"])]
+VisitorId = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9_-]{8,64}$(?!\n)", description="of 8 to 64 letters, digits, hyphens and underscores"),
+]
+PersonKey = Annotated[
+    str,
+    Meta(
+        pattern=r"^(user|visitor|ip):[^\n]",
+        description="that begins with 'user:', 'visitor:' or 'ip:'",
+        max_length=512,
+        examples=["user:u-1"],
+    ),
+]
 Text = Annotated[str, Meta(max_length=256)]
 Tally = Annotated[int, Meta(ge=0, le=MOST)]
 Number = Annotated[int, Meta(ge=-MOST, le=MOST)]
 Attribute = bool | Number | float | Text | Annotated[tuple[Text, ...], Meta(max_length=64)]
-AttributeName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$(?!\n)")]
+AttributeName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$(?!\n)",
+        description="of letters, digits and any of _ . : - that begins with a letter or a digit, at most 64",
+    ),
+]
 Attributes = Annotated[dict[AttributeName, Attribute], Meta(max_length=32)]
 """What a client says about itself. It chooses messages; it never proves anything."""
 

@@ -111,9 +111,11 @@ def _progress(total: int) -> Iterator[Progress]:
 def _lines(done: Upkeep) -> list[str]:
     made = [f"made {name}" for name in done.made]
     dropped = [f"dropped {name}" for name in done.dropped]
+    rotated = ["rotated the salt"] if done.salt_rotated else []
     return [
         *made,
         *dropped,
+        *rotated,
         f"{done.people_purged} anonymous people forgotten",
         f"{done.decisions_deleted} decisions and {done.impressions_deleted} impressions deleted",
     ]

@@ -7,8 +7,7 @@ import click
 from pulsekeeper.cli.options import configured, with_database
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
-from pulsekeeper.decisions.rulebook.salt_store import SaltStore
-from pulsekeeper.decisions.rulebook.shelf import SALT_BYTES
+from pulsekeeper.decisions.rulebook.salt_store import SALT_BYTES, SaltStore
 
 
 @click.group()

@@ -74,6 +74,10 @@ on conflict (id) do nothing
 -- The secrets under which anonymous people are hashed, the one in force first.
 select secret from salts order by id desc limit 2
 
+-- name: salt_is_older
+-- Whether the secret in force was made before a moment; nothing where there is none.
+select max(created_at) < :moment from salts
+
 -- name: add_salt
 -- Puts a new secret in force.
 insert into salts (id, secret, created_at) select max(id) + 1, :secret, :now from salts

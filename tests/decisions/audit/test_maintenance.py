@@ -10,6 +10,7 @@ import trio
 from pulsekeeper.decisions.audit import upkeep_store
 from pulsekeeper.decisions.audit.maintenance import Upkeep, maintain
 from pulsekeeper.decisions.audit.partitions import AHEAD
+from pulsekeeper.decisions.rulebook.salt_store import SaltStore
 from pulsekeeper.decisions.rules.model import Settings
 from pulsekeeper.errors import Contradiction
 from pulsekeeper.postgres.database import Database
@@ -215,3 +216,13 @@ def test_nobody_is_forgotten_before_what_was_decided_about_them() -> None:
     """Otherwise there would be rows of people whom nobody can find any more."""
     with pytest.raises(Contradiction, match="at most anonymous_retention, which is 30d"):
         settings(anonymous_retention="30d")
+
+
+async def test_a_salt_that_is_a_year_old_is_rotated_once(database: Database) -> None:
+    salts, later = SaltStore(database), NOW + timedelta(days=366)
+    await salts.add_first(b"first", NOW)
+
+    runs = [await maintain(database, Settings(), moment) for moment in (NOW, later, later)]
+
+    assert [run.salt_rotated for run in runs if run is not None] == [False, True, False]
+    assert (await salts.salts()).previous == b"first"

@@ -1,13 +1,16 @@
 """What has to be done to the tables now and then, by one node at a time: bounded, and harmless to do twice."""
 
+import secrets
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pulsekeeper.decisions.audit import partitions
 from pulsekeeper.decisions.audit.partitions import KEPT
 from pulsekeeper.decisions.audit.upkeep_store import UpkeepStore
+from pulsekeeper.decisions.rulebook.salt_store import SALT_BYTES, SaltStore
 from pulsekeeper.decisions.rules.model import Settings
 from pulsekeeper.postgres.database import Database
 
@@ -28,6 +31,8 @@ class Upkeep(Struct, frozen=True, kw_only=True):
     """The same of impressions."""
     people_purged: int = 0
     """Anonymous people who were not seen for too long."""
+    salt_rotated: bool = False
+    """Whether the salt had got too old."""
 
 
 async def maintain(database: Database, settings: Settings, now: datetime) -> Upkeep | None:
@@ -41,8 +46,9 @@ async def maintain(database: Database, settings: Settings, now: datetime) -> Upk
         if not await store.take_turn():
             return None
         done = await _maintain(store, settings, now)
+        rotated = await _rotate_salt(SaltStore(database), now - settings.salt_lifetime, now)
         await store.end_turn()
-        return done
+        return replace(done, salt_rotated=rotated)
 
 
 async def _maintain(store: UpkeepStore, settings: Settings, now: datetime) -> Upkeep:
@@ -56,6 +62,13 @@ async def _maintain(store: UpkeepStore, settings: Settings, now: datetime) -> Up
         impressions_deleted=await _in_batches(store.delete_stray_impressions, kept_since),
         dropped=await _drop_partitions(store, kept_since),
     )
+
+
+async def _rotate_salt(salts: SaltStore, oldest: datetime, now: datetime) -> bool:
+    if not await salts.is_older(oldest):
+        return False
+    await salts.rotate(secrets.token_bytes(SALT_BYTES), now)
+    return True
 
 
 async def _make_partitions(store: UpkeepStore, now: datetime) -> tuple[str, ...]:

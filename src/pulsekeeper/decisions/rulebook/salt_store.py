@@ -11,6 +11,8 @@ from pulsekeeper.postgres.database import Database
 
 _Q = queries.load("pulsekeeper.decisions")
 
+SALT_BYTES = 32
+
 
 class Salts(msgspec.Struct, frozen=True):
     """What anonymous keys are made with."""
@@ -36,6 +38,10 @@ class SaltStore:
         if not secrets:
             raise errors.Unavailable("No node has started to decide yet.", retry_after=1.0)
         return Salts(secrets[0], secrets[1] if len(secrets) > 1 else None)
+
+    async def is_older(self, moment: datetime) -> bool:
+        """Whether the salt in force was made before `moment`."""
+        return bool(await self._database.fetch_value(_Q.salt_is_older, moment=moment))
 
     async def rotate(self, secret: bytes, now: datetime) -> None:
         """Put a new salt in force, and retire all but the last one: who has not come back since cannot be recognised.

@@ -9,7 +9,7 @@ import trio
 from pulsekeeper import errors
 from pulsekeeper.clock import Clock
 from pulsekeeper.decisions.rulebook.rule_store import RULE_BOOK_CHANGED, RuleStore
-from pulsekeeper.decisions.rulebook.salt_store import Salts, SaltStore
+from pulsekeeper.decisions.rulebook.salt_store import SALT_BYTES, Salts, SaltStore
 from pulsekeeper.decisions.rules.book import RuleBook, compile_book
 from pulsekeeper.decisions.rules.model import Settings
 from pulsekeeper.decisions.rules.people import Asker, Person, anonymous_key, user_key
@@ -20,7 +20,6 @@ _log = structlog.get_logger(__name__)
 
 _RETRY = 1.0
 """Seconds until another try when the rules could not be read."""
-SALT_BYTES = 32
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

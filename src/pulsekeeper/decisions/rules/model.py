@@ -84,6 +84,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long decisions, and what people did with what they were shown, are kept: in whole days, begun ones count."""
     anonymous_retention: Duration = Duration.parse("180d")
     """How long an anonymous person is remembered after they were last seen. Not shorter than `log_retention`."""
+    salt_lifetime: Duration = Duration.parse("365d")
+    """How old the secret may get under which anonymous people are hashed, before the upkeep rotates it."""
 
     def __post_init__(self) -> None:
         pairs = (("next_check_min", "next_check_max"), ("log_retention", "anonymous_retention"))

@@ -11,6 +11,7 @@ from pulsekeeper.config.load import Loaded, load_as
 from pulsekeeper.decisions.rules.model import Settings as DecisionSettings
 from pulsekeeper.postgres.settings import Settings as DatabaseSettings
 from pulsekeeper.scalars import Duration
+from pulsekeeper.sessions.model import Settings as SessionSettings
 from pulsekeeper.web.settings import Settings as WebSettings
 
 
@@ -37,6 +38,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: DatabaseSettings = DatabaseSettings()
     auth: AuthSettings = AuthSettings()
     decisions: DecisionSettings = DecisionSettings()
+    sessions: SessionSettings = SessionSettings()
     log: LogSettings = LogSettings()
     shutdown: ShutdownSettings = ShutdownSettings()
 

@@ -86,9 +86,14 @@ def load(package: str) -> Queries:
 
 
 def all_queries(package: str = "pulsekeeper") -> dict[str, Queries]:
-    """The statements of every room that has any, by the room's name."""
-    rooms = sorted(room.name for room in files(package).iterdir() if (room / "queries.sql").is_file())
-    return {room: load(f"{package}.{room}") for room in rooms}
+    """The statements of every room that has any, and of the rooms inside it, by the name such as `sessions.usage`."""
+    found = {}
+    for room in sorted(place.name for place in files(package).iterdir() if (place / "__init__.py").is_file()):
+        inner = f"{package}.{room}"
+        if (files(inner) / "queries.sql").is_file():
+            found[room] = load(inner)
+        found |= {f"{room}.{name}": queries for name, queries in all_queries(inner).items()}
+    return found
 
 
 def parse(text: str, source: str = "queries.sql") -> Queries:

@@ -68,7 +68,7 @@ class _Registry(jws.JWSRegistry):
     max_header_length = max_payload_length = max_signature_length = LONGEST
 
 
-_registry = _Registry(algorithms=("RS256", "ES256"), strict_check_header=False)  # unknown parameters are ignored
+_registry = _Registry(algorithms=["RS256", "ES256"], strict_check_header=False)  # unknown parameters are ignored
 
 
 def has_token_form(text: str) -> bool:

@@ -51,7 +51,7 @@ class Event(Struct, frozen=True):
 class Speech(Struct, frozen=True, kw_only=True):
     """A sign of life of a session: alone, with events, or with its end."""
 
-    session_id: UUID
+    claims: Claims
     at: datetime
     """When it was received."""
     events: Sequence[Event] = ()

@@ -41,9 +41,11 @@ class PulsekeeperError(Exception):
     title: ClassVar[str] = "Internal error"
     retryable: ClassVar[bool] = False
 
-    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, detail: str, *, retry_after: float | None = None, code: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
+        self.code = code
+        """A word for programs, such as `session_ended`, where the kind alone does not tell them what to do."""
         self.retry_after = retry_after
         """Seconds after which another try makes sense; `None` when nobody knows."""
 

@@ -76,6 +76,15 @@ async def test_another_method_is_told_which_are_allowed(client: Client) -> None:
     assert (await problem_of(response)).title == "Method not allowed"
 
 
+async def test_a_get_that_changes_something_does_not_answer_head() -> None:
+    changing = msgspec.structs.replace(endpoint(GREET.handler, "/api/greet"), safe=False)
+    client = app_of(changing, GREET).test_client()
+    refusal, options = await client.head("/api/greet"), await client.options("/api/greet")
+    assert refusal.status_code == 405
+    assert refusal.headers["Allow"] == "GET, OPTIONS, POST"
+    assert options.headers["Allow"] == "GET, OPTIONS, POST"
+
+
 @pytest.mark.parametrize(
     ("authorization", "status"),
     [

@@ -6,12 +6,13 @@ from typing import Annotated
 import msgspec
 import pytest
 
+from pulsekeeper.errors import Forbidden
 from pulsekeeper.scalars import Duration
 from pulsekeeper.web import docs, openapi
-from pulsekeeper.web.endpoints import Parameter
+from pulsekeeper.web.endpoints import Answer, Parameter
 from pulsekeeper.web.identity import Scope
 from pulsekeeper.web.problems import RateLimited
-from tests.web.parts import CHANGE, GREET, SHOW, Greeting, app_of, endpoint, fail
+from tests.web.parts import CHANGE, GREET, SHOW, Echo, Greeting, app_of, endpoint, fail
 
 
 def at(document: object, *keys: str) -> object:
@@ -51,6 +52,30 @@ def test_what_a_handler_raises_is_described_with_its_headers() -> None:
     assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(
         msgspec.convert(at(response, "headers"), dict[str, object])
     )
+
+
+def test_the_words_for_programs_are_described() -> None:
+    coded = msgspec.structs.replace(GREET, errors=(Forbidden,), codes={403: ("consent_required", "consent_withdrawn")})
+    response = at(openapi.document([coded], "1"), "paths", "/api/greet", "post", "responses", "403")
+    assert at(response, "description") == "Forbidden. `code` is `consent_required` or `consent_withdrawn`."
+    assert at(response, "content", "application/problem+json", "example", "code") == "consent_required"
+
+
+def test_the_formats_of_a_body_and_whether_it_is_needed_are_described() -> None:
+    lines = msgspec.structs.replace(GREET, body_required=False, media_types=("application/x-ndjson",))
+    body = at(openapi.document([lines], "1"), "paths", "/api/greet", "post", "requestBody")
+    assert at(body, "required") is False
+    assert set(msgspec.convert(at(body, "content"), dict[str, object])) == {"application/x-ndjson"}
+
+
+def test_a_status_may_be_an_answer_and_a_problem() -> None:
+    refusing = msgspec.structs.replace(GREET, answers={400: Answer(description="None of it.", type=Echo)})
+    response = at(openapi.document([refusing], "1"), "paths", "/api/greet", "post", "responses", "400")
+    assert at(response, "description") == "None of it."
+    assert set(msgspec.convert(at(response, "content"), dict[str, object])) == {
+        "application/json",
+        "application/problem+json",
+    }
 
 
 def test_parameters_keys_and_examples_are_described() -> None:

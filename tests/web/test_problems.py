@@ -29,6 +29,11 @@ def test_a_problem_document_has_all_its_members() -> None:
     }
 
 
+def test_a_cause_in_a_word_stands_beside_the_sentence() -> None:
+    reply = problem_reply(errors.Conflict("The session is over.", code="session_ended"), "/", "id")
+    assert msgspec.json.decode(reply.body, type=Problem).code == "session_ended"
+
+
 @pytest.mark.parametrize(
     ("error", "status", "headers"),
     [

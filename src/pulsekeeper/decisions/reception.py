@@ -1,7 +1,5 @@
 """Who is asking, and whether they may ask again already: what every public route of the room does first."""
 
-import hashlib
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -9,6 +7,7 @@ import trio
 
 from pulsekeeper import errors
 from pulsekeeper.decisions.rules.people import Asker
+from pulsekeeper.web.blinding import Blinding
 from pulsekeeper.web.identity import Authenticator, Scope, bearer
 from pulsekeeper.web.limits import Decision, Limiter, Policy, admit
 from pulsekeeper.web.wire import Request
@@ -55,7 +54,7 @@ class Reception:
         self._operators = operators
         self._by_address = Limiter(Policy(name="address", quota=calls_per_minute, window=_MINUTE))
         self._by_person = Limiter(Policy(name="person", quota=calls_per_minute, window=_MINUTE))
-        self._blinding = secrets.token_bytes(32)
+        self._blind = Blinding()
 
     async def identity(self, request: Request, *, explain: bool = False) -> Identity | None:
         """Who the request's ID token says they are; `None` without one. Raises `Unauthorized` for a bad one.
@@ -94,7 +93,3 @@ class Reception:
             raise errors.Unauthorized("An explanation needs an admin key: send it as 'Authorization: Bearer <key>'.")
         if not (await self._operators.authenticate(token)).grants(Scope.ADMIN):
             raise errors.Forbidden("An explanation needs an admin key.")
-
-    def _blind(self, value: str) -> str:
-        """Limits remember their keys for a while; addresses are not to be remembered by anyone."""
-        return hashlib.blake2b(value.encode(), key=self._blinding, digest_size=16).hexdigest()

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import cast
+from typing import Any, cast
 
 from hypercorn.typing import HTTPScope
 from quart import Blueprint, Response, request
+from quart.routing import QuartRule
 from quart.wrappers.base import BaseRequestWebsocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -16,7 +17,7 @@ from werkzeug.routing import MapAdapter
 from pulsekeeper.errors import Invalid, NotFound
 from pulsekeeper.web import headers, operations
 from pulsekeeper.web.endpoints import Endpoint
-from pulsekeeper.web.exchange import Exchange, asked_path
+from pulsekeeper.web.exchange import Exchange, StreamBody, asked_path
 from pulsekeeper.web.gate import Gate, Services
 from pulsekeeper.web.problems import HeaderFieldsTooLarge, MethodNotAllowed, PayloadTooLarge, RequestTimeout
 from pulsekeeper.web.settings import Settings
@@ -31,10 +32,20 @@ _UNREADABLE = {
 }
 
 
+class Rule(QuartRule):
+    """One route. Werkzeug has every `GET` answer `HEAD` as well; this one need not."""
+
+    def __init__(self, string: str, *, safe: bool, **options: Any) -> None:
+        super().__init__(string, **options)
+        if self.methods is not None and not safe:
+            self.methods.discard("HEAD")
+
+
 class App(QuartTrio):
     """Quart, routing by path alone: the `Host` header has no say, and a path is taken as it stands."""
 
     asgi_http_class = Exchange
+    url_rule_class: type[Rule] = Rule
 
     def __init__(self, gate: Gate, services: Services) -> None:
         super().__init__(__name__, static_folder=None, template_folder=None)
@@ -98,7 +109,8 @@ def _add(to: App | Blueprint, endpoint: Endpoint, gate: Gate, services: Services
     rule = endpoint.path.replace("{", "<").replace("}", ">")
     name = f"{endpoint.operation_id}:{endpoint.method}:{endpoint.path}".replace(".", "_")
     view = _view(endpoint, gate, services)
-    to.add_url_rule(rule, name, view, methods=[endpoint.method], provide_automatic_options=False)
+    methods = [endpoint.method]
+    to.add_url_rule(rule, name, view, methods=methods, provide_automatic_options=False, safe=endpoint.safe)
 
 
 def _view(endpoint: Endpoint, gate: Gate, services: Services) -> View:
@@ -151,17 +163,21 @@ async def _read_body(limit: int) -> bytes:
 
 
 def _outgoing(reply: Reply) -> Response:
-    """A `HEAD` gets the length of what a `GET` would have got, and nothing of it."""
-    body = b"" if request.method == "HEAD" else reply.body
-    response = Response(body, reply.status, content_type=reply.content_type)
+    """A `HEAD` gets the length of what a `GET` would have got, if that is known, and nothing of it."""
+    is_head, is_stream = request.method == "HEAD", reply.stream is not None
+    response = Response(b"" if is_head else _body(reply), reply.status, content_type=reply.content_type)
     if reply.content_type is None:
         response.headers.remove("Content-Type")
-    if request.method == "HEAD":
-        response.headers["Content-Length"] = str(len(reply.body))
-    elif reply.status in {204, 304}:
+    if reply.status in {204, 304} or is_stream:
         response.headers.remove("Content-Length")  # RFC 9110: there must be none, or that of what was not sent
+    elif is_head:
+        response.headers["Content-Length"] = str(len(reply.body))
     response.headers.extend(list(reply.headers))
     return response
+
+
+def _body(reply: Reply) -> bytes | StreamBody:
+    return reply.body if reply.stream is None else StreamBody(reply.stream)
 
 
 def _methods_by_path(endpoints: Iterable[Endpoint]) -> Mapping[str, Sequence[Endpoint]]:
@@ -172,8 +188,10 @@ def _methods_by_path(endpoints: Iterable[Endpoint]) -> Mapping[str, Sequence[End
 
 
 def _options(path: str, endpoints: Sequence[Endpoint], gate: Gate) -> Endpoint:
-    methods = {endpoint.method for endpoint in endpoints}
-    allow = ", ".join(sorted({*methods, "OPTIONS", *({"HEAD"} if "GET" in methods else ())}))
+    methods: set[str] = {endpoint.method for endpoint in endpoints} | {"OPTIONS"}
+    if any(endpoint.method == "GET" and endpoint.safe for endpoint in endpoints):
+        methods.add("HEAD")
+    allow = ", ".join(sorted(methods))
     public = sorted(endpoint.method for endpoint in endpoints if endpoint.public)
 
     async def options(incoming: Request) -> Reply:

@@ -1,8 +1,14 @@
 """The clients' connections: at most so many, none that stalls us for ever, all of them closed when time is up."""
 
+import socket
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 
 import trio
+
+_RESET = struct.pack("ii", 1, 0)
+"""As the option `SO_LINGER` wants it: closing throws away what is not sent, and says so to the other side."""
 
 
 class Connection(trio.abc.HalfCloseableStream):
@@ -48,8 +54,13 @@ class Connection(trio.abc.HalfCloseableStream):
         await self._stream.aclose()
 
     def abort(self) -> None:
-        """Close at once. Whoever is sending or receiving gets `trio.ClosedResourceError`, shielded or not."""
+        """Reset it at once. Whoever is sending or receiving gets `trio.ClosedResourceError`, shielded or not.
+
+        An ordered close would make an HTTP/1.0 client, such as a proxy, take what it has got for the whole answer.
+        """
         self._on_close(self)
+        with suppress(OSError):  # it is closed already
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.socket.close()
 
 

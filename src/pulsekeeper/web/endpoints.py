@@ -40,7 +40,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One route. `GET` also answers `HEAD`; `OPTIONS` is answered for every path."""
+    """One route. `GET` also answers `HEAD`, if it is safe; `OPTIONS` is answered for every path."""
 
     method: Method
     path: str
@@ -54,16 +54,24 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     body: object = None
     """The Struct that the handler decodes the body to; `None` when it takes none."""
     body_example: object = None
+    body_required: bool = True
+    """Whether there has to be one."""
+    media_types: tuple[str, ...] = ()
+    """The formats of the body, for the documentation; by default JSON, which pages may also call `text/plain`."""
     parameters: tuple[Parameter, ...] = ()
     """The query's fields, and any path parameter about which there is something to say."""
     answers: Mapping[int, Answer] = {}
     """What a handler gives back, by status."""
     errors: tuple[type[PulsekeeperError], ...] = ()
     """The kinds of error that the handler raises, for the documentation. Those of the web itself need not be named."""
+    codes: Mapping[int, tuple[str, ...]] = {}
+    """The words for programs that problem documents may have as `code`, by status, for the documentation."""
     scope: Scope | None = None
     """The key that is needed; `None` lets everybody in."""
     public: bool = False
     """Whether pages of the configured origins may call it from a browser (CORS)."""
+    safe: bool = True
+    """Whether a `GET` only reads. One that does more, for clients that have nothing else, does not answer `HEAD`."""
     max_body: int = 16 * KIBIBYTE
     """The longest body in bytes; one more is 413."""
 

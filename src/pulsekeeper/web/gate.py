@@ -5,7 +5,9 @@ It knows no web framework. Whatever carries requests (Quart, a faster lane, a te
 the body.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 import trio
@@ -19,7 +21,7 @@ from pulsekeeper.web.identity import Authenticator, Scope, bearer
 from pulsekeeper.web.observe import Observer
 from pulsekeeper.web.problems import PayloadTooLarge, RequestTimeout, problem_reply
 from pulsekeeper.web.settings import Settings
-from pulsekeeper.web.wire import Reply, Request
+from pulsekeeper.web.wire import CutOff, Reply, Request, Stream
 
 BodyReader = Callable[[int], Awaitable[bytes]]
 """Reads the whole body. Raises `PayloadTooLarge` as soon as it has more bytes than the argument says."""
@@ -100,7 +102,18 @@ class Gate:
     def _finished(self, route: str, request: Request, reply: Reply, started: float, *, public: bool) -> Reply:
         headers = self.headers.complete(reply, request, public=public)
         self._observer.note(route, request, reply, trio.current_time() - started)
-        return msgspec.structs.replace(reply, headers=headers)
+        stream = None if reply.stream is None else partial(self._streamed, reply.stream, route, request)
+        return msgspec.structs.replace(reply, headers=headers, stream=stream)
+
+    @asynccontextmanager
+    async def _streamed(self, stream: Stream, route: str, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Raises `CutOff` in the place of whatever goes wrong: by then there is nobody left to be told."""
+        try:
+            async with stream() as pieces:
+                yield pieces
+        except Exception as error:
+            self._observer.cut_off(route, request, error)
+            raise CutOff from None
 
 
 async def _call(endpoint: Endpoint, request: Request) -> Reply:

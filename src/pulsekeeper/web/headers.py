@@ -16,6 +16,7 @@ _EVERYWHERE: tuple[Header, ...] = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("Cache-Control", "no-store"),
 )
+_SENDABLE = "Authorization, Content-Encoding, Content-Type, X-Request-ID, X-Session-Token"
 _READABLE = "Retry-After, RateLimit, RateLimit-Policy, X-Request-ID"
 _PREFLIGHT_AGE = 7200  # seconds; browsers keep none longer than this
 
@@ -48,7 +49,7 @@ class ReplyHeaders:
             return ()
         return (
             ("Access-Control-Allow-Methods", ", ".join(methods)),
-            ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Request-ID"),
+            ("Access-Control-Allow-Headers", _SENDABLE),
             ("Access-Control-Max-Age", str(_PREFLIGHT_AGE)),
         )
 

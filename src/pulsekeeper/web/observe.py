@@ -1,8 +1,10 @@
 """What remains of a request: a log line, a count and a duration. Never an address, a query, a key or a body."""
 
 import structlog
+import trio
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from pulsekeeper.errors import PulsekeeperError
 from pulsekeeper.web.settings import Settings
 from pulsekeeper.web.wire import Reply, Request
 
@@ -47,3 +49,10 @@ class Observer:
     def bug(self, route: str, request: Request, error: Exception) -> None:
         """A handler broke. The traceback is logged; what was sent to it is not."""
         _log.error("request_failed", route=route, request_id=request.request_id, exc_info=error)
+
+    def cut_off(self, route: str, request: Request, error: Exception) -> None:
+        """A reply has failed midway: by an outage, or by a bug, of which the traceback is logged."""
+        is_outage = isinstance(error, PulsekeeperError | trio.TooSlowError)
+        cause = {"reason": str(error) or type(error).__name__} if is_outage else {"exc_info": error}
+        log = _log.warning if is_outage else _log.error
+        log("reply_cut_off", route=route, request_id=request.request_id, **cause)

@@ -1,7 +1,8 @@
 """The API's description in OpenAPI 3.1, made from the Structs that decode requests, so that they cannot disagree."""
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import msgspec
 
@@ -81,8 +82,9 @@ def _operation(endpoint: Endpoint, schemas: Mapping[int, Json]) -> Json:
         operation["parameters"] = _parameters(endpoint, schemas)
     if endpoint.body is not None:
         content = _content(endpoint.body, endpoint.body_example, schemas)
-        media_types = ("application/json", "text/plain") if endpoint.public else ("application/json",)
-        operation["requestBody"] = {"required": True, "content": dict.fromkeys(media_types, content)}
+        by_default = ("application/json", "text/plain") if endpoint.public else ("application/json",)
+        formats = dict.fromkeys(endpoint.media_types or by_default, content)
+        operation["requestBody"] = {"required": endpoint.body_required, "content": formats}
     if endpoint.scope is not None:
         operation["security"] = [{_KEY: [str(endpoint.scope)]}]
     return operation
@@ -110,7 +112,14 @@ def _parameter(parameter: Parameter, place: str, schemas: Mapping[int, Json]) ->
 
 def _responses(endpoint: Endpoint, schemas: Mapping[int, Json]) -> dict[int, Json]:
     answers = {status: _answer(one, schemas) for status, one in endpoint.answers.items()}
-    return {kind.status: _problem(kind, schemas) for kind in _errors(endpoint)} | answers
+    refusals = {one.status: _problem(one, endpoint.codes.get(one.status, ()), schemas) for one in _errors(endpoint)}
+    return refusals | {status: _merged(one, refusals.get(status, {})) for status, one in answers.items()}
+
+
+def _merged(answer: Json, problem: Json) -> Json:
+    """Where a handler answers with the status of a problem, the format tells them apart."""
+    contents = [cast(Json, one["content"]) for one in (answer, problem) if "content" in one]
+    return {**answer, "content": dict(ChainMap(*contents))} if contents else answer
 
 
 def _answer(answer: Answer, schemas: Mapping[int, Json]) -> Json:
@@ -134,21 +143,26 @@ def _errors(endpoint: Endpoint) -> list[type[PulsekeeperError]]:
     return kinds + ([NotFound] if endpoint.path_names else [])
 
 
-def _problem(kind: type[PulsekeeperError], schemas: Mapping[int, Json]) -> Json:
+def _problem(kind: type[PulsekeeperError], codes: Sequence[str], schemas: Mapping[int, Json]) -> Json:
     example = Problem(
         type=f"{problems.EXPLANATIONS}#{problems.slug(kind)}",
         title=kind.title,
         status=kind.status,
         detail="A sentence on what is wrong.",
+        code=next(iter(codes), ""),
         instance="/the/path",
         request_id="019a6c7e2f007b3c8d5e4f6a7b8c9d0e",
     )
     content = _content(Problem, example, schemas)
     return {
-        "description": f"{kind.title}.",
+        "description": f"{kind.title}.{_among(codes)}",
         "headers": _headers({**_ALWAYS_HEADERS, **_PROBLEM_HEADERS.get(kind.status, {})}),
         "content": {problems.CONTENT_TYPE: content},
     }
+
+
+def _among(codes: Sequence[str]) -> str:
+    return f" `code` is {' or '.join(f'`{code}`' for code in codes)}." if codes else ""
 
 
 def _headers(described: Mapping[str, str]) -> Json:

@@ -28,6 +28,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     title: str
     status: int
     detail: str
+    code: str = ""
+    """The cause in a word for programs, where one status has several; left out elsewhere."""
     instance: str
     """The path that was asked for, cut when it is very long."""
     request_id: str
@@ -75,8 +77,8 @@ class PayloadTooLarge(HttpError):
     status = 413
     title = "Payload too large"
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is longer than {limit} bytes.")
+    def __init__(self, limit: int, of: str = "bytes") -> None:
+        super().__init__(f"The body is longer than {limit} {of}.")
 
 
 class UnsupportedMediaType(HttpError):
@@ -123,6 +125,7 @@ def problem_reply(error: Exception, path: str, request_id: str) -> Reply:
         title=answer.title,
         status=answer.status,
         detail=answer.detail,
+        code=answer.code,
         instance=quote(path[:_LONGEST_PATH], errors="replace"),
         request_id=request_id,
         errors=answer.faults if isinstance(answer, Invalid) else (),

@@ -14,7 +14,8 @@ import h11
 import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import Request
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import Request, StreamClosed
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.trio.task_group import TaskGroup
@@ -40,6 +41,8 @@ class Http11(H11Protocol):
     refuse: Refuse
     on_closed: Callable[[], None]
     """Called when the connection is closed, whoever noticed it."""
+    on_cut_off: Callable[[], None]
+    """Called when the application has left a reply without its end."""
 
     @property
     def in_head(self) -> bool:
@@ -52,6 +55,12 @@ class Http11(H11Protocol):
         await super().handle(event)
         if isinstance(event, Closed):
             self.on_closed()
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        """Hypercorn's, but nobody takes the part of a reply for the whole."""
+        if isinstance(event, StreamClosed) and self.connection.our_state is h11.SEND_BODY:
+            self.on_cut_off()
+        await super().stream_send(event)
 
     async def send_refusal(self, status: int) -> None:
         """Refuse whatever has arrived so far. The connection is over with this."""
@@ -147,7 +156,8 @@ class HttpConnection(TCPServer):
 
     def _speak(self) -> Http11:
         is_tls = isinstance(self.stream, trio.SSLStream)
-        socket = (self.stream.transport_stream if isinstance(self.stream, trio.SSLStream) else self.stream).socket
+        connection = self.stream.transport_stream if isinstance(self.stream, trio.SSLStream) else self.stream
+        socket = connection.socket
         protocol = Http11(
             self.app,
             self.config,
@@ -161,6 +171,7 @@ class HttpConnection(TCPServer):
         )
         protocol.refuse = self._refuse
         protocol.on_closed = self._reading.cancel
+        protocol.on_cut_off = connection.abort
         return protocol
 
     async def _read_data(self) -> None:

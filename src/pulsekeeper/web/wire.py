@@ -1,6 +1,7 @@
 """What a handler sees and what it gives back, whatever carried them. Nothing here knows Quart or Hypercorn."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from urllib.parse import parse_qsl
 
@@ -57,6 +58,18 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return self.query.get(name, (None,))[0]
 
 
+Stream = Callable[[], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+"""Opens what a long answer is made from and gives its pieces, which are asked for one by one as the client takes them.
+
+It is closed in every case, by cancellation when the client hangs up. Give an iterator that is no generator, or one that
+is closed with it: a generator that is left half-read draws a warning.
+"""
+
+
+class CutOff(Exception):
+    """A reply has failed midway, and that is logged: all that is left to do is to leave it without its end."""
+
+
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What goes back. The headers that every reply carries are added later, except where the handler set its own."""
 
@@ -64,6 +77,12 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     content_type: str | None = None
     headers: tuple[Header, ...] = ()
+    stream: Stream | None = None
+    """Takes the place of `body` where it is too long to be made at once. For a `HEAD` it is never opened.
+
+    The status is sent before it is opened, so whatever can be refused is to be refused before. A failure midway is
+    logged, and resets the connection: the client sees that something is missing, and asks again.
+    """
 
 
 Handler = Callable[[Request], Awaitable[Reply]]

@@ -56,15 +56,19 @@ class _Body(httpx.AsyncByteStream):
         raise StopAsyncIteration
 
 
+async def post(client: httpx.AsyncClient, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
+    """Send JSON, on a connection that may break. Raises `httpx.TransportError` when it does."""
+    described = {"Content-Type": "application/json", "Content-Length": str(len(content)), **headers}
+    request = client.build_request("POST", path, headers=described)
+    request.stream = _Body(content)
+    return await client.send(request)
+
+
 async def ask(client: httpx.AsyncClient, visitor_id: str | None = None, **members: object) -> Answer:
     """Ask as a page does. Anything but a decision fails the test."""
     body = {"releaseId": RELEASE, **members} | ({} if visitor_id is None else {"visitorId": visitor_id})
-    content = msgspec.json.encode(body)
-    headers = {"Content-Type": "application/json", "Content-Length": str(len(content))}
-    request = client.build_request("POST", DECIDE, headers=headers)
-    request.stream = _Body(content)
     before = trio.current_time()
-    answer = await client.send(request)
+    answer = await post(client, DECIDE, msgspec.json.encode(body), {})
     seconds = trio.current_time() - before
     reply = msgspec.json.decode(answer.content, type=DecideReply)
     return Answer(answer.status_code, seconds, reply, answer.headers["x-request-id"])

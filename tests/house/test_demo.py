@@ -23,6 +23,9 @@ class Run(msgspec.Struct, frozen=True):
     printed: str
     somebody_new: dict[str, Any]
     somebody_back: dict[str, Any]
+    metrics: dict[str, Any]
+    ingested: dict[str, Any]
+    """What is said about an event, with the token of the session that was started before."""
     why: str
     """What the printed command says about the second answer."""
     exit_code: int
@@ -49,10 +52,12 @@ def follow_the_demo(data: Path) -> Run:
     with starting_service("", "demo", "--data", str(data)) as service:
         service.wait_ready()
         printed = service.wait_printed("Ctrl-C ends the demo.")
-        new, back = (_run_curl(line) for line in _lines(printed, "curl "))
+        decide_new, decide_back, ask_metrics, start, ingest = _lines(printed, "curl ")
+        new, back, metrics, started = (_run_curl(each) for each in (decide_new, decide_back, ask_metrics, start))
+        ingested = _run_curl(ingest.replace("TOKEN", started["token"]))
         why = _run_why(_lines(printed, "pulsekeeper why ")[0], back["decisionId"])
         service.interrupt()
-        return Run(printed, new, back, why, service.exit_code())
+        return Run(printed, new, back, metrics, ingested, why, service.exit_code())
 
 
 def _lines(printed: str, beginning: str) -> list[str]:
@@ -64,9 +69,11 @@ def _run_curl(line: str) -> dict[str, Any]:
     if shutil.which("curl"):
         answered = subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=30)
         return dict(json.loads(answered.stdout))
-    _, _, url, _, header, _, body = shlex.split(line)
-    name, value = header.split(": ")
-    return dict(httpx.post(url, headers={name: value}, content=body).json())
+    _, _, url, *options = shlex.split(line)
+    given = [*zip(options[::2], options[1::2], strict=True)]
+    headers = dict(value.split(": ", 1) for option, value in given if option == "-H")
+    body = next((value for option, value in given if option == "-d"), None)
+    return dict(httpx.request("GET" if body is None else "POST", url, headers=headers, content=body).json())
 
 
 def _run_why(line: str, decision_id: str) -> str:
@@ -100,6 +107,17 @@ def test_the_log_says_why(first_run: Run) -> None:
     assert row["reasons"]["welcome-back"] == "returning_after_30_days"
 
 
+def test_a_month_of_sessions_is_made_up(first_run: Run) -> None:
+    assert "Making up 30 days of sessions ..." in first_run.printed
+    assert len(first_run.metrics["buckets"]) == 30
+    assert first_run.metrics["totals"]["sessionsStarted"] > 1000
+    assert first_run.metrics["totals"]["storySeconds"] > 0
+
+
+def test_a_session_is_started_and_told_of_an_event(first_run: Run) -> None:
+    assert first_run.ingested == {"accepted": 1, "duplicates": 0, "rejected": []}
+
+
 def test_ctrl_c_ends_it_in_order_and_its_database_last(first_run: Run, data: Path) -> None:
     """Had the terminal reached the server, or had it been stopped too early, it would have cut off connections."""
     said = "".join(log.read_text() for log in (data / "postgres" / "log").iterdir())
@@ -113,6 +131,7 @@ def test_ctrl_c_ends_it_in_order_and_its_database_last(first_run: Run, data: Pat
 def test_it_can_be_started_again_on_the_same_data(first_run: Run, data: Path) -> None:
     second_run = follow_the_demo(data)
 
+    assert "Making up" not in second_run.printed
     assert second_run.somebody_new["decisions"] == []
     assert second_run.somebody_back["decisions"] == first_run.somebody_back["decisions"]
     assert second_run.exit_code == 0

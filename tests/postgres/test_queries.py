@@ -145,8 +145,8 @@ def test_a_statement_that_is_not_there_is_named() -> None:
 
 
 def test_a_room_is_read_from_its_package() -> None:
-    """`load` takes the package, `all_queries` finds every room that has statements."""
+    """`load` takes the package, `all_queries` finds every room that has statements, and the rooms inside."""
     assert load("pulsekeeper.postgres").list_migrations.params == ()
     rooms = all_queries()
-    assert "postgres" in rooms
-    assert all((Path("src/pulsekeeper") / room / "queries.sql").is_file() for room in rooms)
+    assert {"postgres", "sessions.upkeep"} <= rooms.keys()
+    assert all(Path("src/pulsekeeper", *room.split("."), "queries.sql").is_file() for room in rooms)

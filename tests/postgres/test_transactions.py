@@ -168,6 +168,47 @@ async def test_a_notice_in_a_transaction_waits_for_its_commit(database_url: str)
         assert getattr(await notices.receive(), "payload", None) == "born"
 
 
+async def test_a_cursor_reads_rows_in_lots(cats: Database) -> None:
+    """As of its opening: also those that the same transaction deletes meanwhile."""
+    async with cats.transaction() as transaction:
+        await transaction.execute(inline("insert into cats select * from generate_series(1, 5)"))
+        select = inline("select id from cats where id > :least order by id")
+        lots = await transaction.cursor(select, 2, least=0)
+        found = [[row.id for row in await anext(lots)]]
+        await transaction.execute(inline("delete from cats"))
+        found += [[row.id for row in rows] async for rows in lots]
+    assert found == [[1, 2], [3, 4], [5]]
+
+
+async def test_cursors_of_different_queries_live_side_by_side(cats: Database) -> None:
+    """And one after the other: the connection does not take the columns of one for those of another."""
+    queries = [
+        inline("select g from generate_series(1, :n) g"),
+        inline("select g, 'x' as x from generate_series(1, :n) g"),
+    ]
+    async with cats.connection() as connection:
+        for _ in range(2):
+            async with connection.transaction() as transaction:
+                lots = [await transaction.cursor(query, 1, n=2) for query in queries]
+                found = [tuple(row) for each in (*lots, *lots) for row in await anext(each)]
+            assert found == [(1,), (1, "x"), (2,), (2, "x")]
+
+
+async def test_a_cursor_over_nothing_gives_nothing(cats: Database) -> None:
+    async with cats.transaction() as transaction:
+        assert [rows async for rows in await transaction.cursor(inline("select id from cats"), 2)] == []
+
+
+async def test_a_cursor_that_is_left_in_the_middle_gives_its_connection_back(cats: Database) -> None:
+    """To whoever asks next, on a pool of any size."""
+    with trio.CancelScope() as scope:
+        async with cats.transaction() as transaction:
+            async for _ in await transaction.cursor(inline("select generate_series(1, 9)"), 2):
+                scope.cancel()
+    await all_idle(cats)
+    assert cats.statistics().idle == 1
+
+
 async def test_rollback_is_nobodys_wait(cats: Database) -> None:
     """The caller leaves at once, and the session comes back by itself."""
     with pytest.raises(LookupError):

@@ -28,6 +28,8 @@ _SETTINGS = {
     "auth__admin_key": ADMIN_KEY,
     "decisions__calls_per_minute": "1000000",
     "decisions__visit_gap": "0s",
+    "sessions__starts_per_minute": "1000000",
+    "sessions__calls_per_second": "1000000",
 }
 
 

@@ -1,18 +1,24 @@
-"""Keys for the API."""
+"""Keys for the API, and those that sign the tokens of sessions."""
+
+import secrets
 
 import click
 
+from pulsekeeper import errors
 from pulsekeeper.access import desk
 from pulsekeeper.access.store import KeyStore
 from pulsekeeper.cli.options import configured, with_database
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
+from pulsekeeper.scalars import Duration
+from pulsekeeper.sessions.signing import SigningKeyStore
+from pulsekeeper.sessions.tokens import SECRET_BYTES
 from pulsekeeper.web.identity import Scope
 
 
 @click.group()
 def keys() -> None:
-    """Keys for the API. The first one is auth.admin_key in the configuration."""
+    """Keys for the API, the first of which is auth.admin_key in the configuration, and for sessions."""
 
 
 @keys.command("create")
@@ -44,6 +50,20 @@ def revoke_key(loaded: Loaded[Config], key_id: str) -> None:
     """End a key."""
     with_database(loaded, lambda database: desk.revoke_key(KeyStore(database), key_id, utc_now()))
     click.echo(f"{key_id} revoked")
+
+
+@keys.command("rotate-session-key")
+@click.option("--force", is_flag=True, help="Even if that cuts off sessions, which then have to start again.")
+@configured
+def rotate_session_key(loaded: Loaded[Config], force: bool) -> None:
+    """Sign the tokens of sessions with a new key. Those signed with the one before it stay good."""
+    settings, fresh = loaded.config.sessions, secrets.token_bytes(SECRET_BYTES)
+    lifetime = None if force else Duration(seconds=(settings.max_length + settings.late).total_seconds())
+    try:
+        with_database(loaded, lambda database: SigningKeyStore(database).rotate(fresh, utc_now(), lifetime))
+    except errors.Conflict as conflict:
+        raise errors.Conflict(f"{conflict.detail} (--force does it all the same)") from None
+    click.echo("A new key signs the tokens of sessions; the one before it is believed until the next rotation.")
 
 
 COMMANDS = (keys,)

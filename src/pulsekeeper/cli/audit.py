@@ -1,23 +1,24 @@
 """Is the log still true, and are the tables in order?"""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
+from msgspec import Struct
+from msgspec.structs import asdict
 
+from pulsekeeper import errors
 from pulsekeeper.cli.options import configured, with_database
+from pulsekeeper.cli.progress import progress
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
 from pulsekeeper.decisions.audit.log_store import EVER, BookStore, LogStore
-from pulsekeeper.decisions.audit.maintenance import Upkeep, maintain
 from pulsekeeper.decisions.audit.replay import Logged, replay
+from pulsekeeper.house import upkeep
 from pulsekeeper.postgres.database import Database
+from pulsekeeper.postgres.upkeep import Turn, turns
 
 _MOST_TOLD = 20
 """Decisions that are not the same any more; further ones are only counted."""
@@ -48,10 +49,17 @@ def replay_decisions(
 @click.command("maintain")
 @configured
 def maintain_once(loaded: Loaded[Config]) -> None:
-    """Make partitions ahead, drop what is past its retention, forget anonymous people who are long gone. Once."""
-    done = with_database(loaded, lambda database: maintain(database, loaded.config.decisions, utc_now()))
-    for line in ["another node is at it"] if done is None else _lines(done):
-        click.echo(line)
+    """Make partitions ahead, delete what is past its retention, forget anonymous people who are long gone. Once.
+
+    Exit code 1 if any room's tables could not be put in order.
+    """
+    now = utc_now()
+
+    async def run(database: Database) -> bool:
+        rooms = turns(database, upkeep(loaded.config))
+        return all([await _maintain(room, turn, now) for room, turn in rooms.items()])
+
+    sys.exit(not with_database(loaded, run))
 
 
 class _Comparison:
@@ -90,35 +98,39 @@ async def _replay_each(database: Database, decision_ids: tuple[UUID, ...]) -> bo
 async def _replay_many(database: Database, since: datetime, most: int) -> bool:
     comparison, log = _Comparison(database), LogStore(database)
     total = min(await log.count(since), most)
-    with _progress(total) as progress:
+    with progress("Deciding again", total) as advance:
         async for page in log.pages(since, total):
             for logged in page:
                 await comparison.add(logged)
-            progress.update(progress.task_ids[0], completed=comparison.count)
+            advance(len(page))
     return comparison.conclude()
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Progress]:
-    """A bar on a terminal, nothing elsewhere; on standard error, so that the differences can be piped away."""
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        progress.add_task("Deciding again", total=total)
-        yield progress
+async def _maintain(room: str, turn: Turn, now: datetime) -> bool:
+    """Do a room's upkeep and print what was done; whether it could be done."""
+    try:
+        done = await turn(now)
+    except errors.PulsekeeperError as error:
+        click.echo(f"{room}: {error}", err=True)
+        return False
+    for line in ["another node is at it"] if done is None else _lines(done):
+        click.echo(f"{room}: {line}")
+    return True
 
 
-def _lines(done: Upkeep) -> list[str]:
-    made = [f"made {name}" for name in done.made]
-    dropped = [f"dropped {name}" for name in done.dropped]
-    rotated = ["rotated the salt"] if done.salt_rotated else []
-    return [
-        *made,
-        *dropped,
-        *rotated,
-        f"{done.people_purged} anonymous people forgotten",
-        f"{done.decisions_deleted} decisions and {done.impressions_deleted} impressions deleted",
-    ]
+def _lines(done: Struct) -> list[str]:
+    """What was done, in the words that the fields are called by."""
+    lines = []
+    for name, value in asdict(done).items():
+        words = name.replace("_", " ")
+        match value:
+            case bool():
+                lines += [words] if value else []
+            case int():
+                lines.append(f"{value} {words}")
+            case _:
+                lines += [f"{words} {each}" for each in value]
+    return lines
 
 
 COMMANDS = (replay_decisions, maintain_once)

@@ -10,7 +10,7 @@ import click
 
 from pulsekeeper import __version__, errors
 from pulsekeeper.actors.supervisor import BudgetSpent
-from pulsekeeper.cli import access, audit, campaigns, database, decisions, releases, running, salts
+from pulsekeeper.cli import access, audit, campaigns, database, decisions, releases, running, salts, seeding, sessions
 from pulsekeeper.cli.interrupts import INTERRUPTED
 from pulsekeeper.cli.options import die
 from pulsekeeper.config import ConfigError
@@ -36,6 +36,8 @@ for command in (
     *decisions.COMMANDS,
     *audit.COMMANDS,
     *salts.COMMANDS,
+    *sessions.COMMANDS,
+    *seeding.COMMANDS,
     *access.COMMANDS,
 ):
     cli.add_command(command)

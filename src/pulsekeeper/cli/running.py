@@ -4,6 +4,7 @@ import secrets
 import shlex
 import shutil
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from rich.tree import Tree as RichTree
 from pulsekeeper import demo, errors, logs
 from pulsekeeper.access.model import AdminKey
 from pulsekeeper.cli.options import configured
+from pulsekeeper.cli.progress import progress
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded, LogSettings, render_toml
 from pulsekeeper.house import House
@@ -46,7 +48,7 @@ def serve(loaded: Loaded[Config]) -> None:
 @click.option("--bind", callback=_read_bind, help="Address and port to listen on (web.bind).")
 @configured
 def run_demo(loaded: Loaded[Config], bind: Bind | None) -> None:
-    """Run the service with sample campaigns and a visitor who was last seen 40 days ago."""
+    """Run the service with sample campaigns, a visitor who was last seen 40 days ago, and a month of sessions."""
     config = _demo_config(loaded, bind)
     logs.configure(config.log.level, config.log.format)
     click.echo("Starting Pulsekeeper and its database ...", err=True)
@@ -87,12 +89,14 @@ async def _say_where(house: House) -> None:
 
 
 async def _show_around(house: House) -> None:
-    await demo.furnish_demo(house, utc_now())
-    url = house.listening.url
+    now = utc_now()
+    await demo.furnish_demo(house, now)
+    await _furnish_sessions(house, now)
+    url, key = house.listening.url, house.config.auth.admin_key.reveal()
     click.echo(
         f"""
 Pulsekeeper is ready on {url}
-The admin key of this run is {house.config.auth.admin_key.reveal()}
+The admin key of this run is {key}
 
 Somebody new is shown nothing:
   {demo.curl(url)}
@@ -103,9 +107,24 @@ Somebody who was last seen 40 days ago is welcomed back:
 Why? Every answer has a decisionId; another terminal shows its row of the log:
   {_program()} why DECISION_ID{_where(house.config)}
 
+Who used it in the last {demo.DAYS} days, all of it made up:
+  {demo.curl_metrics(url, key, now)}
+
+A session starts, and its token goes with what happens in it:
+  {demo.curl_start(url)}
+  {demo.curl_ingest(url)}
+
 The API is described at {url}/docs. Ctrl-C ends the demo.
 """
     )
+
+
+async def _furnish_sessions(house: House, now: datetime) -> None:
+    """Only the first time, which is the one that takes a moment."""
+    if await demo.has_sessions(house):
+        return
+    click.echo(f"Making up {demo.DAYS} days of sessions ...", err=True)
+    await demo.furnish_sessions(house, now, progress)
 
 
 def _program() -> str:

@@ -18,3 +18,19 @@ select number, name, checksum, applied_at from schema_migrations order by number
 -- Remembers a migration, in its own transaction.
 insert into schema_migrations (number, name, checksum, applied_at)
 values (:number, :name, :checksum, :applied_at)
+
+-- name: take_turn_at_upkeep
+-- Whether nobody else is at a room's upkeep. The lock is the session's, so that a node that dies lets go of it.
+select pg_try_advisory_lock(hashtextextended(:room, 7308324466019233135))
+
+-- name: end_turn_at_upkeep
+-- Lets the next node have its turn.
+select pg_advisory_unlock(hashtextextended(:room, 7308324466019233135))
+
+-- name: partitions
+-- The partitions of a table.
+select child.relname::text as name
+from pg_inherits
+join pg_class as child on child.oid = inhrelid
+where inhparent = to_regclass(:table)
+order by name

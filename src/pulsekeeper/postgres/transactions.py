@@ -7,15 +7,34 @@ connection goes.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
-from typing import Literal
+from hashlib import sha256
+from typing import Literal, Self
 
 import trio
 
 from pulsekeeper.errors import Unavailable
-from pulsekeeper.postgres.driver import Session
+from pulsekeeper.postgres.driver import Row, Session
+from pulsekeeper.postgres.queries import Query
 from pulsekeeper.postgres.statements import Statements
 
 Isolation = Literal["read committed", "repeatable read", "serializable"]
+
+
+class Cursor:
+    """The rows of a query in lots, none of them empty: neither we nor the server ever hold all of them."""
+
+    def __init__(self, session: Session, fetch: str) -> None:
+        self._session = session
+        self._fetch = fetch
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Row]:
+        rows = await self._session.fetch(self._fetch)
+        if not rows:
+            raise StopAsyncIteration
+        return rows
 
 
 class Transaction(Statements):
@@ -34,6 +53,17 @@ class Transaction(Statements):
     async def run_script(self, sql: str) -> None:
         """Run any number of statements that take no parameters. They may not end the transaction themselves."""
         await self._raw.execute(sql)
+
+    async def cursor(self, query: Query, /, size: int, **params: object) -> Cursor:
+        """The rows as they are at this moment, to be read `size` at a time, for as long as the transaction lasts.
+
+        A query can have one cursor in a transaction. Raises like `fetch`, now and at each lot.
+        """
+        # A connection keeps the statement FETCH, with the columns that it had the first time, under its text. So the
+        # text is the same where the query is the same, and only there.
+        name = f"cursor_{sha256(query.sql.encode()).hexdigest()[:16]}"
+        await self._raw.execute(f"declare {name} no scroll cursor for {query.sql}", query.bind(params))
+        return Cursor(self._raw, f"fetch forward {size:d} from {name}")
 
 
 class Connection(Statements):

@@ -1,11 +1,14 @@
 """What passes between the routes, the actors and the store. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
 from msgspec import Struct
+
+LONG = timedelta(seconds=30)
+"""From here on a session is long enough for its installation to count as active on that day."""
 
 
 class Claims(Struct, frozen=True):
@@ -86,3 +89,5 @@ class Swept(Struct, frozen=True):
     ended: int
     put_off: int
     """Sessions that had been heard of since they were last looked at."""
+    overlong: int = 0
+    """Those among the ended that were open for as long as any session may be."""

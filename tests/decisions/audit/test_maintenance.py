@@ -2,20 +2,24 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
 import trio
+from msgspec import Struct
 
 from pulsekeeper.decisions.audit import upkeep_store
-from pulsekeeper.decisions.audit.maintenance import Upkeep, maintain
-from pulsekeeper.decisions.audit.partitions import AHEAD
+from pulsekeeper.decisions.audit.maintenance import Maintained, maintain
 from pulsekeeper.decisions.rulebook.salt_store import SaltStore
 from pulsekeeper.decisions.rules.model import Settings
 from pulsekeeper.errors import Contradiction
+from pulsekeeper.postgres import partition_store
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.failures import TransactionConflict
+from pulsekeeper.postgres.partitions import AHEAD
 from pulsekeeper.postgres.queries import Query, inline
+from pulsekeeper.postgres.upkeep import take_turn
 from tests.support.decisions import NOW, settings
 from tests.support.waiting import until_running
 
@@ -49,10 +53,9 @@ async def rows(database: Database, query: Query) -> list[tuple[str, ...]]:
     return [tuple(row.values()) for row in await database.fetch(query)]
 
 
-async def run(database: Database, now: datetime = NOW, of: Settings | None = None) -> Upkeep:
-    done = await maintain(database, of or Settings(), now)
-    assert done is not None
-    return done
+async def run(database: Database, now: datetime = NOW, of: Settings | None = None) -> Maintained:
+    async with database.connection(patient=True) as connection:
+        return await maintain(of or Settings(), connection, now)
 
 
 async def test_partitions_are_made_ahead_and_rows_find_them(database: Database) -> None:
@@ -128,7 +131,7 @@ async def test_days_past_the_retention_are_dropped_with_their_rows(database: Dat
 async def test_stray_rows_past_the_retention_are_deleted_in_batches(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep_store, "_DELETED_AT_ONCE", 2)
+    monkeypatch.setattr(partition_store, "_DELETED_AT_ONCE", 2)
     for number in range(5):
         await log(database, f"old {number}", NOW - 7 * DAY - timedelta(seconds=number + 1))
     await log(database, "kept", NOW - 7 * DAY)
@@ -173,16 +176,16 @@ async def test_somebody_who_is_being_decided_about_is_passed_over(database: Data
 
 
 async def test_of_several_nodes_one_works_and_the_others_let_it(database: Database) -> None:
-    results: list[Upkeep | None] = []
+    results: list[Struct | None] = []
 
     async def node() -> None:
-        results.append(await maintain(database, Settings(), NOW))
+        results.append(await take_turn(database, "decisions", partial(maintain, Settings()), NOW))
 
     async with trio.open_nursery() as nursery:
         for _ in range(4):
             nursery.start_soon(node)
 
-    made = [done.made for done in results if done is not None]
+    made = [done.made for done in results if isinstance(done, Maintained)]
     assert sum(len(names) for names in made) == 2 * (AHEAD + 1)
     assert (await run(database)).made == ()
 
@@ -202,8 +205,8 @@ async def test_while_somebody_reads_for_long_decisions_are_still_logged(database
 async def test_a_table_that_is_never_free_is_left_to_the_next_run(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep_store, "_ATTEMPTS", 2)
-    monkeypatch.setattr(upkeep_store, "_PAUSE", 0.0)
+    monkeypatch.setattr(partition_store, "_ATTEMPTS", 2)
+    monkeypatch.setattr(partition_store, "_PAUSE", 0.0)
     async with database.transaction() as backup:
         await backup.fetch(inline("select * from decision_log"))
         with pytest.raises(TransactionConflict):
@@ -222,7 +225,7 @@ async def test_a_salt_that_is_a_year_old_is_rotated_once(database: Database) -> 
     salts, later = SaltStore(database), NOW + timedelta(days=366)
     await salts.add_first(b"first", NOW)
 
-    runs = [await maintain(database, Settings(), moment) for moment in (NOW, later, later)]
+    runs = [await run(database, moment) for moment in (NOW, later, later)]
 
-    assert [run.salt_rotated for run in runs if run is not None] == [False, True, False]
+    assert [done.salt_rotated for done in runs] == [False, True, False]
     assert (await salts.salts()).previous == b"first"

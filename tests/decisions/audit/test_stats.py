@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pulsekeeper.decisions.audit.stats import MOST_DAYS, Days, Impressions, ImpressionsQuery, days_of, reply_of
-from pulsekeeper.decisions.rules.calendar import known_zones
 from pulsekeeper.errors import Invalid
 from pulsekeeper.validation import convert
+from pulsekeeper.zones import known_zones
 
 NOW = datetime(2025, 10, 27, 23, 30, tzinfo=UTC)
 

@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from pulsekeeper.decisions.rules.calendar import bounds, known_zones, local_day, zone_of
+from pulsekeeper.decisions.rules.calendar import bounds, local_day
 from pulsekeeper.decisions.rules.campaigns import Slug
 from pulsekeeper.errors import Fault, Invalid
+from pulsekeeper.zones import zone_named
 
 MOST_DAYS = 400
 _USUAL_DAYS = 30
@@ -98,9 +99,9 @@ class Days(Struct, frozen=True, kw_only=True):
 
 def days_of(query: ImpressionsQuery, now: datetime) -> Days:
     """The days that are asked for. Raises `Invalid` for an unknown zone and for days that cannot be counted."""
-    if query.timezone not in known_zones():
+    zone = zone_named(query.timezone)
+    if zone is None:
         raise _invalid("timezone", f"there is no time zone called {query.timezone!r}")
-    zone = zone_of(query.timezone, None)
     last = query.to or local_day(now, zone)
     first = query.from_ or last - (_USUAL_DAYS - 1) * _DAY
     if not _FIRST <= first <= last <= _LAST:

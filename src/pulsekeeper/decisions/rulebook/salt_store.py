@@ -8,6 +8,7 @@ from pulsekeeper import errors
 from pulsekeeper.decisions.rulebook.rule_store import RULE_BOOK_CHANGED
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
+from pulsekeeper.postgres.transactions import Connection
 
 _Q = queries.load("pulsekeeper.decisions")
 
@@ -25,7 +26,7 @@ class Salts(msgspec.Struct, frozen=True):
 class SaltStore:
     """The table of salts. Every method raises `errors.Unavailable` when the database is away."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database | Connection) -> None:
         self._database = database
 
     async def add_first(self, secret: bytes, now: datetime) -> None:

@@ -11,13 +11,13 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from pulsekeeper.decisions.rules.calendar import known_zones
 from pulsekeeper.decisions.rules.campaigns import Campaign, Release
 from pulsekeeper.decisions.rules.conditions import Rule, relevant
 from pulsekeeper.decisions.rules.entries import Entry, entry_of
 from pulsekeeper.decisions.rules.model import Policy
 from pulsekeeper.decisions.rules.releases import Releases
 from pulsekeeper.decisions.rules.visits import Terms
+from pulsekeeper.zones import known_zones
 
 Part = TypeVar("Part", Campaign, Release)
 

@@ -4,17 +4,15 @@ Only the IANA zone knows about daylight saving, so it wins; the offset is for cl
 worked out from one moment, `now`, which must lie at least two months from the ends of Python's calendar.
 """
 
-import re
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Literal, NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+
+from pulsekeeper.zones import zone_named
 
 Period = Literal["day", "week", "month"]
 PERIODS: dict[str, Period] = {"P1D": "day", "P1W": "week", "P7D": "week", "P1M": "month"}
 """The calendar periods as campaigns write them. A week is ISO's, from Monday."""
-
-_NAME = re.compile(r"[A-Za-z0-9_+\-/]{1,64}")
 
 
 class Bounds(NamedTuple):
@@ -29,7 +27,7 @@ def zone_of(name: str | None, offset: int | None) -> tzinfo:
 
     `offset` is in minutes with JavaScript's sign: 240 is four hours *behind* UTC, and 0 is UTC and not a missing value.
     """
-    named = None if name is None else _named(name)
+    named = None if name is None else zone_named(name)
     if named is not None:
         return named
     return UTC if offset is None else _fixed(offset)
@@ -54,20 +52,6 @@ def bounds(now: datetime, zone: tzinfo, period: Period) -> Bounds:
     today = local_day(now, zone)
     first, after = _days(today, period)
     return Bounds(_midnight(first, zone), _midnight(after, zone))
-
-
-@cache
-def known_zones() -> frozenset[str]:
-    """The names of all zones. Reads all zone files once, tens of milliseconds: call it before the traffic."""
-    return frozenset(available_timezones())
-
-
-@lru_cache(maxsize=1024)
-def _named(name: str) -> ZoneInfo | None:
-    # The list of known zones is asked first, so that no name that a client invents ever becomes the name of a file.
-    if _NAME.fullmatch(name) is None or name not in known_zones():
-        return None
-    return ZoneInfo(name)
 
 
 @lru_cache(maxsize=4096)

@@ -1,7 +1,7 @@
 """Tables that are kept by the day: which days should have a partition, which are too old, and what makes or drops one.
 
 Days are those of UTC. A day without a partition loses nothing: its rows go to the default partition, and are moved when
-the day's own is made. Dropping a day costs nothing, however much was logged; deleting its rows would take hours.
+the day's own is made. Dropping a day costs nothing, however much was stored; deleting its rows would take hours.
 """
 
 import re
@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from msgspec import Struct
 
 AHEAD = 7
-"""Days that are ready before they begin: as long may maintenance fail before anybody notices."""
+"""Days that are ready before they begin: as long may the upkeep fail before anybody notices."""
 
 _DAY = timedelta(days=1)
 
@@ -29,14 +29,14 @@ class Kept(Struct, frozen=True, kw_only=True):
         return f"{self.table}_default"
 
 
-DECISION_LOG = Kept(table="decision_log", moment="decided_at")
-IMPRESSIONS = Kept(table="impressions", moment="happened_at")
-KEPT = (DECISION_LOG, IMPRESSIONS)
-
-
 def name_of(kept: Kept, day: date) -> str:
     """The partition of a day, `decision_log_20251015`."""
     return f"{kept.table}_{day:%Y%m%d}"
+
+
+def midnight(day: date) -> datetime:
+    """When a day begins. A partition has the rows from this moment until the next midnight, which is not in it."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def missing(kept: Kept, partitions: Iterable[str], now: datetime) -> list[date]:
@@ -49,7 +49,7 @@ def missing(kept: Kept, partitions: Iterable[str], now: datetime) -> list[date]:
 def outdated(kept: Kept, partitions: Iterable[str], before: datetime) -> list[date]:
     """The days that had ended by `before`, oldest first. What has no day in its name is not ours to drop."""
     days = filter(None, (_day_of(kept, name) for name in partitions))
-    return sorted(day for day in days if _midnight(day + _DAY) <= before)
+    return sorted(day for day in days if midnight(day + _DAY) <= before)
 
 
 def making(kept: Kept, day: date) -> str:
@@ -58,7 +58,7 @@ def making(kept: Kept, day: date) -> str:
     The lock is on the whole table, however briefly: an insert that has already found its way to the default partition
     when the day's own appears would fail.
     """
-    name, start, end = name_of(kept, day), _midnight(day).isoformat(), _midnight(day + _DAY).isoformat()
+    name, start, end = name_of(kept, day), midnight(day).isoformat(), midnight(day + _DAY).isoformat()
     return f"""
         lock table {kept.table} in access exclusive mode;
         create table {name} (like {kept.table} including all);
@@ -75,13 +75,17 @@ def dropping(kept: Kept, day: date) -> str:
     return f"drop table {name_of(kept, day)}"
 
 
+def deleting_stray(kept: Kept) -> str:
+    """The statement that deletes at most `:limit` rows from `:before`, as far as no day's partition has them."""
+    return f"""
+        delete from {kept.rest}
+        where ctid = any(array(select ctid from {kept.rest} where {kept.moment} < :before limit :limit))
+    """  # noqa: S608  # made of names that are all our own
+
+
 def _day_of(kept: Kept, name: str) -> date | None:
     found = re.fullmatch(rf"{kept.table}_([0-9]{{8}})", name)
     try:
         return None if found is None else date.fromisoformat(found[1])
     except ValueError:
         return None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

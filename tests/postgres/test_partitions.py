@@ -1,16 +1,11 @@
+"""Which days have a partition, what it is called, and when it is over."""
+
 from datetime import UTC, date, datetime, timedelta
 
-from pulsekeeper.decisions.audit.partitions import (
-    AHEAD,
-    DECISION_LOG,
-    IMPRESSIONS,
-    dropping,
-    making,
-    missing,
-    name_of,
-    outdated,
-)
+from pulsekeeper.postgres.partitions import AHEAD, Kept, deleting_stray, dropping, making, missing, name_of, outdated
 
+DECISION_LOG = Kept(table="decision_log", moment="decided_at")
+IMPRESSIONS = Kept(table="impressions", moment="happened_at")
 NOW = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
 
@@ -53,3 +48,7 @@ def test_a_partition_is_named_by_its_day_and_has_the_bounds_of_utc() -> None:
     assert "partition impressions_20260228" in script
     assert "from ('2026-02-28T00:00:00+00:00') to ('2026-03-01T00:00:00+00:00')" in script
     assert dropping(IMPRESSIONS, date(2026, 2, 28)) == "drop table impressions_20260228"
+
+
+def test_rows_without_a_day_of_their_own_are_told_by_their_moment() -> None:
+    assert "from impressions_default where happened_at < :before limit :limit" in deleting_stray(IMPRESSIONS)

@@ -1,4 +1,4 @@
-"""The maintenance actor, with a task of three lines in the place of maintenance."""
+"""The actor that does the upkeep, with a task of three lines in the place of each room's."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,6 +6,8 @@ from datetime import datetime
 
 import pytest
 import trio
+from msgspec import Struct
+from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from pulsekeeper import errors
@@ -13,10 +15,15 @@ from pulsekeeper.actors.child import ChildSpec
 from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.actors.supervisor import Supervisor
 from pulsekeeper.actors.tree import open_tree
-from pulsekeeper.decisions.audit.caretaker import INTERVAL, RETRY, Caretaker
-from pulsekeeper.decisions.audit.maintenance import Upkeep
+from pulsekeeper.postgres.caretaker import INTERVAL, RETRY, Caretaker
 from pulsekeeper.postgres.failures import TransactionConflict
 from tests.support.decisions import NOW
+
+
+class Done(Struct):
+    """What a run has done."""
+
+    dropped: int = 0
 
 
 class Work:
@@ -27,20 +34,21 @@ class Work:
         self.calls: list[float] = []
         self.hangs = False
 
-    async def __call__(self, now: datetime) -> Upkeep | None:
+    async def __call__(self, now: datetime) -> Done | None:
         assert now == NOW
         self.calls.append(trio.current_time())
         if self.hangs:
             await trio.sleep_forever()
         if self.failures:
             raise self.failures.pop(0)
-        return None if len(self.calls) % 2 else Upkeep()
+        return None if len(self.calls) % 2 else Done()
 
 
 @asynccontextmanager
-async def caring(work: Work, ready: trio.Event) -> AsyncIterator[None]:
+async def caring(work: Work, ready: trio.Event, **others: Work) -> AsyncIterator[None]:
+    rooms = {"decisions": work, **others}
     mailbox: Mailbox[None] = Mailbox("caretaker", 1)
-    spec = ChildSpec(name="caretaker", start=lambda: Caretaker(work, lambda: NOW, ready), mailbox=mailbox)
+    spec = ChildSpec(name="caretaker", start=lambda: Caretaker(rooms, lambda: NOW, ready), mailbox=mailbox)
     supervisor = Supervisor([spec])
     async with open_tree(supervisor) as started:
         await started.wait()
@@ -119,3 +127,35 @@ async def test_it_ends_at_once_in_the_middle_of_a_run(ready: trio.Event, autojum
         before = trio.current_time()
 
     assert trio.current_time() == before
+
+
+async def test_what_was_done_is_told_room_by_room(ready: trio.Event, autojump_clock: MockClock) -> None:
+    with capture_logs() as lines:
+        async with caring(Work(), ready, sessions=Work()):
+            await trio.sleep(1.5 * INTERVAL)
+
+    told = {line["room"]: (line["event"], line["dropped"]) for line in lines}
+    assert told == {"decisions": ("maintained", 0), "sessions": ("maintained", 0)}
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("denied"), errors.Unavailable("gone"), TransactionConflict("locked")])
+async def test_the_failure_of_one_room_is_nothing_to_the_others(
+    failure: Exception, ready: trio.Event, autojump_clock: MockClock
+) -> None:
+    failing, well, before = Work(*[failure] * 100), Work(), trio.current_time()
+
+    async with caring(failing, ready, sessions=well):
+        await trio.sleep(2.5 * INTERVAL)
+
+    assert len(failing.calls) > 2
+    assert [call - before for call in well.calls] == pytest.approx([0, INTERVAL, 2 * INTERVAL])
+
+
+async def test_a_room_that_hangs_keeps_no_other_waiting(ready: trio.Event, autojump_clock: MockClock) -> None:
+    hanging, well = Work(), Work()
+    hanging.hangs = True
+
+    async with caring(hanging, ready, sessions=well):
+        await trio.sleep(INTERVAL / 2)
+
+    assert (len(hanging.calls), len(well.calls)) == (1, 1)

@@ -1,0 +1,414 @@
+-- name: start_sessions
+-- Opens sessions. A known installation agrees anew; one that nobody knows gets the id that it is offered. Where a session
+-- takes the place of others, those end at their last sign of life.
+with given as materialized (
+    select *
+    from unnest(
+        :ats::timestamptz[], :session_ids::uuid[], :known_as::uuid[], :otherwise::uuid[], :consent_versions::text[],
+        :app_versions::text[], :platforms::text[], :timezones::text[], :replaces::boolean[]
+    ) with ordinality as given (
+        at, session_id, known_as, otherwise, consent_version, app_version, platform, timezone, replaces, place
+    )
+),
+known as materialized (
+    select id from installations where id = any(:known_as::uuid[]) order by id for update
+),
+opening as materialized (
+    select
+        given.*,
+        is_known,
+        installation_id,
+        coalesce(bool_or(replaces) over (
+            partition by installation_id order by place rows between 1 following and unbounded following
+        ), false) as is_replaced
+    from given
+    cross join lateral (select coalesce(known_as = any(array(select id from known)), false) as is_known) as looked_up
+    cross join lateral (select case when is_known then known_as else otherwise end as installation_id) as settled
+),
+renewed as (
+    update installations
+    set consented_at = latest.at, consent_version = latest.consent_version, withdrawn_at = null
+    from (
+        select distinct on (installation_id) installation_id, at, consent_version
+        from opening
+        where is_known
+        order by installation_id, place desc
+    ) as latest
+    where installations.id = latest.installation_id
+),
+added as (
+    insert into installations (id, first_at, consented_at, consent_version)
+    select installation_id, at, at, consent_version from opening where not is_known
+),
+replacing as materialized (
+    select installation_id, max(at) as at from opening where replaces group by installation_id
+),
+replaced as materialized (
+    select sessions.id, replacing.at
+    from sessions
+    join replacing using (installation_id)
+    where
+        ended_at is null and sessions.installation_id = any(array(select installation_id from opening where replaces))
+    order by sessions.id
+    for update of sessions
+),
+ended as (
+    update sessions
+    set
+        ended_at = last_seen_at,
+        end_reason = coalesce(
+            silence(
+                started_at, last_seen_at, replaced.at,
+                make_interval(secs => :timeout), make_interval(secs => :max_length)
+            ),
+            'replaced'
+        ),
+        changes = changes + 1,
+        stale_since = coalesce(stale_since, replaced.at)
+    from replaced
+    where sessions.id = replaced.id
+),
+opened as (
+    insert into sessions (
+        id, installation_id, started_at, last_seen_at, ended_at, end_reason, check_at, changes, stale_since,
+        app_version, platform, timezone
+    )
+    select
+        session_id, installation_id, at, at,
+        case when is_replaced then at end,
+        case when is_replaced then 'replaced' end,
+        at + least(make_interval(secs => :timeout), make_interval(secs => :max_length)),
+        1, at, app_version, platform, timezone
+    from opening
+)
+select installation_id from opening order by place
+
+-- name: speak
+-- Stores signs of life, ends and events of sessions, and tells how each session stood. A session that has been silent for
+-- too long is ended here just as the reaper would have; what it reports may still be taken.
+--
+-- How many events there are varies by the ten thousand, and the server plans without knowing it. So nothing here is
+-- joined by them: `(x in (select …)) is true` is always looked up in a hash table, and what belongs to a number is
+-- taken from an array by its place. The events' columns come as text, which costs the client a tenth of what arrays do.
+with packed as materialized (
+    select
+        :event_speeches::text::integer[] as speeches,
+        :event_ids::text::uuid[] as ids,
+        :names::text::text[] as names,
+        :event_ats::text::timestamptz[] as ats,
+        :raw_ats::text::timestamptz[] as raw_ats,
+        :seqs::text::bigint[] as seqs,
+        string_to_array(:props, :separator, '') as props,
+        :cuts::text::boolean[] as cuts
+),
+spoken as materialized (
+    select *
+    from unnest(
+        :session_ids::uuid[], :installation_ids::uuid[], :first_ats::timestamptz[], :last_ats::timestamptz[],
+        :ends::boolean[]
+    ) with ordinality as spoken (session_id, installation_id, first_at, last_at, ends, place)
+),
+held as materialized (
+    select
+        spoken.place, first_at, last_at, ends, id, started_at, last_seen_at, ended_at, end_reason, acted, away,
+        is_withdrawn
+    from spoken
+    join sessions on sessions.id = session_id and sessions.installation_id = spoken.installation_id
+    order by id
+    for update of sessions
+),
+judged as materialized (
+    select
+        held.*,
+        case
+            when end_reason is null then silence(
+                started_at, last_seen_at, first_at,
+                make_interval(secs => :timeout), make_interval(secs => :max_length)
+            )
+            else end_reason
+        end as over,
+        coalesce(ended_at, last_seen_at) + make_interval(secs => :late) >= first_at as is_late_enough
+    from held
+),
+told as materialized (
+    select
+        judged.*,
+        case
+            when is_withdrawn then 'withdrawn'
+            when over is null then 'alive'
+            when is_late_enough then 'ended'
+            else 'too late'
+        end as standing
+    from judged
+),
+given as materialized (
+    select speech, (:places::integer[])[speech] as place, event_id, number
+    from packed
+    cross join lateral unnest(speeches, ids) with ordinality as given (speech, event_id, number)
+    where ((:places::integer[])[speech] in (select place from told where standing in ('alive', 'ended'))) is true
+),
+distinct_given as materialized (
+    select (:installation_ids::uuid[])[place] as installation_id, event_id, min(number) as number
+    from given
+    group by 1, 2
+),
+fresh as (
+    insert into event_ids (installation_id, event_id)
+    select installation_id, event_id from distinct_given order by installation_id, event_id
+    on conflict do nothing
+    returning installation_id, event_id
+),
+kept as materialized (
+    select number, ((select speeches from packed))[number] as speech, ((select ats from packed))[number] as at
+    from distinct_given
+    where ((installation_id, event_id) in (select installation_id, event_id from fresh)) is true
+),
+stored as (
+    insert into events (
+        received_at, session_id, installation_id, id, name, at, raw_at, seq, props, is_cut
+    )
+    select
+        (:ats::timestamptz[])[speech],
+        (:session_ids::uuid[])[(:places::integer[])[speech]],
+        (:installation_ids::uuid[])[(:places::integer[])[speech]],
+        id, name, at, raw_at, seq, given.props::json, is_cut
+    from packed
+    cross join lateral unnest(
+        speeches, ids, names, ats, raw_ats, seqs, packed.props, cuts
+    ) with ordinality as given (speech, id, name, at, raw_at, seq, props, is_cut, number)
+    where (number in (select number from kept)) is true
+),
+tallied as materialized (
+    select speech, count(*) as events, max(at) as latest_at from kept group by speech
+),
+taken as materialized (
+    select
+        (:places::integer[])[speech] as place,
+        max(latest_at) as latest_at,
+        bool_or((:acted::boolean[])[speech]) as acted
+    from tallied
+    group by 1
+),
+next as materialized (
+    select
+        told.id,
+        told.last_at,
+        told.started_at,
+        told.last_seen_at as seen_before,
+        told.ended_at as ended_before,
+        taken.place is not null as is_told_something,
+        coalesce(taken.acted, false) as acted,
+        case when standing = 'alive' then greatest(last_seen_at, last_at) else last_seen_at end as last_seen_at,
+        case
+            when standing <> 'alive' then greatest(
+                coalesce(ended_at, last_seen_at),
+                case
+                    when latest_at is not null then least(latest_at, started_at + make_interval(secs => :max_length))
+                end
+            )
+            when ends then greatest(last_seen_at, last_at)
+        end as ended_at,
+        case when standing = 'alive' and ends then 'explicit' else over end as end_reason,
+        case
+            when standing = 'alive' and last_seen_at + make_interval(secs => :fresh) < first_at then tstzmultirange(
+                tstzrange(last_seen_at + make_interval(secs => :fresh), first_at, '()')
+            )
+            else '{}'
+        end as away
+    from told
+    left join taken on taken.place = told.place
+),
+compared as materialized (
+    select
+        next.*,
+        is_told_something
+        or ended_at is distinct from ended_before
+        or not isempty(away)
+        or (
+            seen_before < started_at + make_interval(secs => :long)
+            and last_seen_at >= started_at + make_interval(secs => :long)
+        ) as is_change
+    from next
+),
+changed as (
+    update sessions
+    set
+        last_seen_at = compared.last_seen_at,
+        ended_at = compared.ended_at,
+        end_reason = compared.end_reason,
+        acted = sessions.acted or compared.acted,
+        away = sessions.away + compared.away,
+        changes = changes + is_change::integer,
+        stale_since = case when is_change then coalesce(stale_since, last_at) else stale_since end
+    from compared
+    where sessions.id = compared.id and (is_change or compared.last_seen_at <> seen_before)
+)
+select *
+from
+    (select array_agg(place) as places, array_agg(standing) as standings from told) as by_session,
+    (select array_agg(speech) as speeches, array_agg(events) as counts from tallied) as by_speech
+
+-- name: withdrawn_installations
+-- Which of these have taken their consent back, as it is now.
+select id from installations where id = any(:ids::uuid[]) and withdrawn_at is not null
+
+-- name: withdraw_consent
+-- Marks an installation, and keeps its row from everybody else until the transaction ends.
+update installations
+set
+    withdrawn_at = coalesce(withdrawn_at, :at),
+    consent_version = case when not :erase::boolean then consent_version end,
+    first_active_at = case when not :erase::boolean then first_active_at end
+where id = :id
+returning id
+
+-- name: withdraw_sessions
+-- Ends the open sessions of an installation, and takes no more events of any. The rows are held until the transaction
+-- ends.
+with held as materialized (
+    select id from sessions where installation_id = :id order by id for update
+)
+update sessions
+set
+    is_withdrawn = true,
+    ended_at = coalesce(ended_at, last_seen_at),
+    end_reason = coalesce(
+        end_reason,
+        silence(
+            started_at, last_seen_at, :at, make_interval(secs => :timeout), make_interval(secs => :max_length)
+        ),
+        'consent'
+    ),
+    changes = changes + (ended_at is null)::integer,
+    stale_since = case when ended_at is null then coalesce(stale_since, :at) else stale_since end
+from held
+where sessions.id = held.id and not is_withdrawn
+
+-- name: take_out_of_presence
+-- Forgets the peaks of the quarters in which an installation's sessions were there: they are worked out again.
+delete from presence_rollups
+using sessions
+where
+    installation_id = :id
+    and quarter > started_at - interval '15 minutes'
+    and quarter <= coalesce(ended_at, last_seen_at) + make_interval(secs => :fresh)
+
+-- name: take_out_of_counts
+-- Takes the counts of an installation's sessions out of the sums, and forgets them.
+with gone as (
+    delete from session_rollups
+    using sessions
+    where session_id = sessions.id and installation_id = :id
+    returning counts
+),
+less as materialized (
+    select
+        to_timestamp((count ->> 0)::bigint * 900) as quarter,
+        count ->> 1 as name,
+        count ->> 2 as value,
+        sum((count ->> 3)::bigint) as events
+    from gone
+    cross join lateral jsonb_array_elements(counts) as count
+    group by 1, 2, 3
+),
+held as materialized (
+    select event_rollups.quarter, event_rollups.name, event_rollups.value, event_rollups.events - less.events as events
+    from event_rollups
+    join less using (quarter, name, value)
+    order by 1, 2, 3
+    for update of event_rollups
+),
+emptied as (
+    delete from event_rollups as sums
+    using held
+    where
+        (sums.quarter, sums.name, sums.value) = (held.quarter, held.name, held.value)
+        and held.events <= 0
+)
+update event_rollups as sums
+set events = held.events
+from held
+where (sums.quarter, sums.name, sums.value) = (held.quarter, held.name, held.value) and held.events > 0
+
+-- name: erase_events
+-- Deletes the events of an installation's sessions.
+delete from events using sessions where events.session_id = sessions.id and sessions.installation_id = :id
+
+-- name: erase_event_ids
+-- Deletes the ids of an installation's events.
+delete from event_ids where installation_id = :id
+
+-- name: erase_sessions
+-- Deletes the sessions of an installation.
+delete from sessions where installation_id = :id
+
+-- name: sweep
+-- Ends sessions that have been silent for too long, and puts off the next look at those that have not. Rows that somebody
+-- else is at are passed over.
+with due as materialized (
+    select id, started_at, last_seen_at
+    from sessions
+    where ended_at is null and check_at < :now
+    order by check_at
+    limit :limit
+    for update skip locked
+),
+judged as materialized (
+    select
+        due.*,
+        silence(
+            started_at, last_seen_at, :now, make_interval(secs => :timeout), make_interval(secs => :max_length)
+        ) as reason
+    from due
+),
+swept as (
+    update sessions
+    set
+        ended_at = case when reason is not null then judged.last_seen_at end,
+        end_reason = reason,
+        check_at = case
+            when reason is not null then check_at
+            else least(
+                judged.last_seen_at + make_interval(secs => :timeout),
+                judged.started_at + make_interval(secs => :max_length)
+            )
+        end,
+        changes = changes + (reason is not null)::integer,
+        stale_since = case when reason is not null then coalesce(stale_since, :now) else stale_since end
+    from judged
+    where sessions.id = judged.id
+    returning reason
+)
+select
+    count(reason) as ended,
+    count(*) - count(reason) as put_off,
+    count(*) filter (where reason = 'max_length') as overlong
+from swept
+
+-- name: next_check
+-- When the first of the open sessions is to be looked at.
+select min(check_at) from sessions where ended_at is null
+
+-- name: session_keys
+-- The keys that are believed, the one that signs first.
+select id, secret from session_keys order by id desc limit 2
+
+-- name: add_first_session_key
+-- Keeps the key of the node that comes first; all others find it there.
+insert into session_keys (id, secret, created_at)
+select 1, :secret, :now
+where not exists (select from session_keys)
+on conflict (id) do nothing
+
+-- name: add_session_key
+-- Puts a newer key above all others. With a `before`, not if that would push out one under which tokens may be alive:
+-- they were signed until the newest key was made.
+insert into session_keys (id, secret, created_at)
+select coalesce(max(id), 0) + 1, :secret, :now
+from session_keys
+having count(*) < 2 or :before::timestamptz is null or max(created_at) < :before
+
+-- name: retire_session_keys
+-- Forgets the keys that are not believed any more.
+delete from session_keys
+where id not in (select id from session_keys order by id desc limit 2)

@@ -1,0 +1,186 @@
+"""The keys that sign the tokens of sessions: in the database, where all nodes find the same, and in memory.
+
+The two newest keys are believed, and the newest one signs. So a key that is put in force cuts nobody off, as long as
+the tokens that the one before the last has signed are over.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from math import inf
+
+import structlog
+import trio
+
+from pulsekeeper import errors
+from pulsekeeper.clock import Clock
+from pulsekeeper.postgres import queries
+from pulsekeeper.postgres.database import Database
+from pulsekeeper.postgres.failures import UniqueViolation
+from pulsekeeper.postgres.notices import Heard
+from pulsekeeper.sessions.records import Claims
+from pulsekeeper.sessions.tokens import SECRET_BYTES, BadToken, Flaw, SigningKey, key_id, sign, verify
+
+_Q = queries.load("pulsekeeper.sessions")
+_log = structlog.get_logger(__name__)
+
+SESSION_KEYS_CHANGED = "session_keys_changed"
+"""Channel on which a new key is announced."""
+
+_REFRESH = 300.0
+"""Seconds after which the keys are read again without being told to."""
+_RETRY = 1.0
+"""Seconds until another try when they could not be read; and how often strangers can make us look at most."""
+
+_SENTENCES: dict[Flaw, str] = {
+    "malformed": "This is not the token of a session.",
+    "unknown_key": "The token is signed with a key that is not, or not any more, in use: start a new session.",
+    "forged": "The token is not signed by this service.",
+    "expired": "The token is too old: start a new session.",
+}
+
+
+class SigningKeyStore:
+    """The table of signing keys. Every method raises `errors.Unavailable` when the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add_first(self, secret: bytes, now: datetime) -> None:
+        """Give the database its first key, unless it has one. Of many nodes that try, one succeeds."""
+        await self._database.execute(_Q.add_first_session_key, secret=secret, now=now)
+
+    async def keys(self) -> list[SigningKey]:
+        """The keys that are believed, the newest first: two at most, none before `add_first`."""
+        rows = await self._database.fetch(_Q.session_keys)
+        return [SigningKey(row["id"], bytes(row["secret"])) for row in rows]
+
+    async def rotate(self, secret: bytes, now: datetime, lifetime: timedelta | None) -> None:
+        """Put a new key in force on all nodes, and forget all but the one before it.
+
+        Tokens live for `lifetime`. Raises `errors.Conflict`, and changes nothing, when there may be live ones under the
+        key that would be forgotten. Without a `lifetime` nobody asks, and they are cut off.
+        """
+        before = None if lifetime is None else now - lifetime
+        async with self._database.transaction() as transaction:
+            try:
+                added = await transaction.execute(_Q.add_session_key, secret=secret, now=now, before=before)
+            except UniqueViolation:
+                raise errors.Conflict("somebody else has put a new key in force at this moment") from None
+            if not added:
+                raise errors.Conflict(
+                    f"the last rotation is less than {lifetime} ago: sessions from before it would be cut off"
+                )
+            await transaction.execute(_Q.retire_session_keys)
+            await transaction.notify(SESSION_KEYS_CHANGED)
+
+
+class SigningKeys:
+    """The keys in memory: signs, believes, and hears of new keys.
+
+    A key that was announced while nobody listened is found by its id, which stands in the tokens that it has signed.
+    """
+
+    def __init__(self, database: Database, clock: Clock, schema_ready: trio.Event) -> None:
+        """Nothing is read before `schema_ready`."""
+        self._database = database
+        self._store = SigningKeyStore(database)
+        self._clock = clock
+        self._schema_ready = schema_ready
+        self._reading = trio.Lock()
+        self._keys: dict[int, SigningKey] = {}
+        """The newest first."""
+        self._read_at = -inf
+        self._outage: errors.Unavailable | None = None
+        """Why they could not be read the last time."""
+
+    async def keep_current(self) -> None:
+        """Read the keys whenever a new one is announced, and every five minutes anyway."""
+        await self._schema_ready.wait()
+        async with self._database.listen(SESSION_KEYS_CHANGED) as notices:
+            while True:
+                with trio.move_on_after(await self._refresh_or_retry()):
+                    await notices.receive()
+                _drain(notices)
+
+    async def sign(self, claims: Claims) -> str:
+        """The token that says this. Raises `errors.Unavailable` while the keys could never be read."""
+        if not self._keys:
+            await self._look_again()
+        return sign(claims, next(iter(self._keys.values())))
+
+    async def verify(self, token: str, now: datetime, lifetime: timedelta) -> Claims:
+        """What a token says.
+
+        Raises `errors.Unauthorized` for one that is not believed, with a code such as `token_expired`, and
+        `errors.Unavailable` when that would be up to a key that cannot be looked up at the moment.
+        """
+        signed_with = key_id(token)
+        if signed_with is None:
+            raise _unauthorized("malformed")
+        key = self._keys.get(signed_with) or await self._look_up(signed_with)
+        try:
+            return verify(token, key, now, lifetime)
+        except BadToken as bad:
+            raise _unauthorized(bad.reason) from None
+
+    async def _look_up(self, wanted: int) -> SigningKey:
+        """A key that is not in memory. The next one may have been put in force since a look that is not a second old,
+        and nobody is to lose a session over that: they come back.
+        """
+        asked_at = trio.current_time()
+        await self._look_again()
+        if wanted in self._keys:
+            return self._keys[wanted]
+        if self._read_at < asked_at and wanted == max(self._keys) + 1:
+            raise errors.Unavailable("The keys are about to be read again.", retry_after=_RETRY)
+        raise _unauthorized("unknown_key")
+
+    async def _look_again(self) -> None:
+        """Read the keys, unless that was tried a second ago: whoever makes up ids of keys gets no query for each."""
+        if not self._schema_ready.is_set():
+            raise errors.Unavailable("The schema is not up to date yet.", retry_after=_RETRY)
+        async with self._reading:  # who comes second finds it done
+            if trio.current_time() - self._read_at >= _RETRY:
+                await self._read()
+        if self._outage is not None:
+            raise errors.Unavailable(self._outage.detail, retry_after=_RETRY)
+
+    async def _refresh_or_retry(self) -> float:
+        """Gives the seconds after which to try again without being told."""
+        async with self._reading:
+            await self._read()
+        return _REFRESH if self._outage is None else _RETRY
+
+    async def _read(self) -> None:
+        """An outage is a value here: it is said when it begins, and stands until the keys can be read again."""
+        try:
+            keys = await self._store.keys() or await self._first()
+        except errors.Unavailable as outage:
+            if self._outage is None:
+                _log.warning("session_keys_not_read", reason=outage.detail)
+            self._outage = outage
+        else:
+            self._put(keys)
+        self._read_at = trio.current_time()
+
+    async def _first(self) -> list[SigningKey]:
+        await self._store.add_first(secrets.token_bytes(SECRET_BYTES), self._clock())
+        return await self._store.keys()
+
+    def _put(self, keys: list[SigningKey]) -> None:
+        if self._outage is not None or [key.id for key in keys] != list(self._keys):
+            _log.info("session_keys_in_force", ids=[key.id for key in keys])
+        self._keys, self._outage = {key.id: key for key in keys}, None
+
+
+def _unauthorized(reason: Flaw) -> errors.Unauthorized:
+    return errors.Unauthorized(_SENTENCES[reason], code=f"token_{reason}")
+
+
+def _drain(notices: trio.MemoryReceiveChannel[Heard]) -> None:
+    """One look at the table answers all the notices that have gathered."""
+    while True:
+        try:
+            notices.receive_nowait()
+        except trio.WouldBlock:
+            return

@@ -1,0 +1,179 @@
+"""From what the database has counted to the figures. The heavy part of an answer: call it in a thread."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from math import floor
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+from pulsekeeper.sessions.model import EndReason, Settings
+from pulsekeeper.sessions.usage.calendar import Buckets
+from pulsekeeper.sessions.usage.figures import BucketFigures, Counted, Figures, MetricsReply, Retention
+from pulsekeeper.sessions.usage.retention import Activity, Presence, activity_of, cohorts
+
+MOST_VALUES = 20
+"""How many stories, and how many pages, are listed."""
+
+F = TypeVar("F", bound=Figures)
+
+
+class SessionCount(NamedTuple):
+    """Sessions that were started in the same bucket, and ended in the same one for the same reason."""
+
+    place: int
+    """From 0; what is no place of a bucket is before or after all of them."""
+    place_of_end: int | None
+    """`None` for those that are open."""
+    reason: str | None
+    sessions: int
+    lengths: Sequence[float]
+    """Seconds; of those that are over."""
+    story_seconds: float
+    stories_unclosed: int
+
+
+class EventCount(NamedTuple):
+    """How often something happened in a bucket."""
+
+    place: int
+    name: str
+    value: str
+    """The story or page, or ''."""
+    events: int
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """What the database has counted."""
+
+    sessions: Sequence[SessionCount]
+    presences: Sequence[Presence]
+    """One for each installation that was active."""
+    events: Sequence[EventCount]
+    peaks: Mapping[int, int]
+    """By the place of the bucket."""
+    concurrent: int
+    """Now."""
+    current: bool
+
+
+class _Part:
+    """What happened in one bucket, or in all of them."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.ended: Counter[str] = Counter()
+        self.lengths: list[float] = []
+        self.story_seconds = 0.0
+        self.stories_unclosed = 0
+        self.events: Counter[str] = Counter()
+        self.active = 0
+        self.peak = 0
+
+    def start(self, count: SessionCount) -> None:
+        """Sessions that were started in it."""
+        self.started += count.sessions
+        self.lengths += count.lengths
+        self.story_seconds += count.story_seconds
+        self.stories_unclosed += count.stories_unclosed
+
+    def figures(self, kind: type[F], settings: Settings, **more: Any) -> F:
+        """Itself as a Struct."""
+        self.lengths.sort()
+        return kind(
+            **more,
+            sessions_started=self.started,
+            sessions_ended={reason.value: self.ended[reason.value] for reason in EndReason},
+            length_p50_seconds=percentile(self.lengths, 0.5),
+            length_p95_seconds=percentile(self.lengths, 0.95),
+            active_users=self.active,
+            peak_concurrent=self.peak,
+            story_seconds=self.story_seconds,
+            stories_unclosed=self.stories_unclosed,
+            stories_opened=self.events[settings.opened_event],
+            stories_closed=self.events[settings.closed_event],
+            pages_navigated=self.events[settings.page_event],
+            events=dict(sorted(self.events.items())),
+        )
+
+
+def reply_of(buckets: Buckets, counts: Counts, settings: Settings, now: datetime) -> MetricsReply:
+    """Put the counts together."""
+    activity = activity_of(counts.presences, buckets.count)
+    parts = _parts(buckets.count, counts, activity, buckets.begun(now) - 1)
+    return MetricsReply(
+        from_=buckets.first,
+        to=buckets.last,
+        timezone=buckets.timezone,
+        bucket=buckets.bucket,
+        current=counts.current,
+        concurrent_now=counts.concurrent,
+        buckets=tuple(
+            part.figures(BucketFigures, settings, start=start, complete=end <= now)
+            for part, start, end in zip(parts, buckets.starts, buckets.edges[1:], strict=True)
+        ),
+        totals=_total(parts, activity.people).figures(Figures, settings),
+        top_stories=_top(counts.events, (settings.opened_event, settings.closed_event)),
+        top_pages=_top(counts.events, (settings.page_event,)),
+        retention=_retention(buckets, activity, now),
+    )
+
+
+def percentile(ordered: Sequence[float], fraction: float) -> float | None:
+    """The value that this part of them does not exceed, between two neighbours in proportion; `None` of nothing."""
+    if not ordered:
+        return None
+    place = fraction * (len(ordered) - 1)
+    below = floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def _parts(count: int, counts: Counts, activity: Activity, present: int) -> list[_Part]:
+    parts = [_Part() for _ in range(count)]
+    for sessions in counts.sessions:
+        if 0 <= sessions.place < count:
+            parts[sessions.place].start(sessions)
+        if sessions.reason is not None and sessions.place_of_end is not None and 0 <= sessions.place_of_end < count:
+            parts[sessions.place_of_end].ended[sessions.reason] += sessions.sessions
+    for event in counts.events:
+        parts[event.place].events[event.name] += event.events
+    for place, part in enumerate(parts):
+        part.active = activity.active[place].bit_count()
+        part.peak = max(counts.peaks.get(place, 0), counts.concurrent if place == present else 0)
+    return parts
+
+
+def _total(parts: Sequence[_Part], people: int) -> _Part:
+    """Who was active in several of them is one of the `people`; parts with sorted lengths are merged quickly."""
+    total = _Part()
+    for part in parts:
+        total.started += part.started
+        total.ended += part.ended
+        total.story_seconds += part.story_seconds
+        total.stories_unclosed += part.stories_unclosed
+        total.events += part.events
+        total.peak = max(total.peak, part.peak)
+    total.lengths = list(chain.from_iterable(part.lengths for part in parts))
+    total.active = people
+    return total
+
+
+def _top(events: Sequence[EventCount], names: Sequence[str]) -> tuple[Counted, ...]:
+    counts: defaultdict[str, int] = defaultdict(int)
+    for event in events:
+        if event.name in names and event.value:
+            counts[event.value] += event.events
+    first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_VALUES]
+    return tuple(Counted(value, count) for value, count in first)
+
+
+def _retention(buckets: Buckets, activity: Activity, now: datetime) -> Retention:
+    begun, over = buckets.begun(now), buckets.over(now)
+    active = activity.active[:begun]
+    return Retention(
+        first=cohorts(activity.first[:begun], active, buckets.starts, over),
+        all=cohorts(active, active, buckets.starts, over),
+    )

@@ -4,62 +4,87 @@ Exit codes: 1 when something failed, 2 when the command line or the configuratio
 """
 
 import sys
+from collections.abc import Mapping
+from importlib import import_module
 from typing import NoReturn
 
 import click
 
 from pulsekeeper import __version__, errors
-from pulsekeeper.actors.supervisor import BudgetSpent
-from pulsekeeper.cli import access, audit, campaigns, database, decisions, releases, running, salts, seeding, sessions
 from pulsekeeper.cli.interrupts import INTERRUPTED
 from pulsekeeper.cli.options import die
-from pulsekeeper.config import ConfigError
-from pulsekeeper.service import GraceExceeded, Interrupted
-from pulsekeeper.web.listening import CannotListen
-from pulsekeeper.web.tls import UnusableCertificate
 
 _FAILED, _MISUSED = 1, 2
-_EXPECTED = (errors.PulsekeeperError, GraceExceeded, CannotListen)
+
+MODULES: Mapping[str, str] = {
+    "campaigns": "campaigns",
+    "check-config": "running",
+    "demo": "running",
+    "keys": "access",
+    "maintain": "audit",
+    "migrate": "database",
+    "releases": "releases",
+    "replay": "audit",
+    "salts": "salts",
+    "seed": "seeding",
+    "serve": "running",
+    "sessions": "sessions",
+    "tree": "running",
+    "why": "decisions",
+}
+"""In which module each command is. Only that one is loaded: all of them take a second."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return sorted(MODULES)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in MODULES:
+            return None
+        commands: tuple[click.Command, ...] = import_module(f"pulsekeeper.cli.{MODULES[name]}").COMMANDS
+        return next(command for command in commands if command.name == name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pulsekeeper")
 def cli() -> None:
     """A self-hosted engagement runtime: it knows who is alive, and decides what to show them."""
-
-
-for command in (
-    *running.COMMANDS,
-    *database.COMMANDS,
-    *campaigns.COMMANDS,
-    *releases.COMMANDS,
-    *decisions.COMMANDS,
-    *audit.COMMANDS,
-    *salts.COMMANDS,
-    *sessions.COMMANDS,
-    *seeding.COMMANDS,
-    *access.COMMANDS,
-):
-    cli.add_command(command)
 
 
 def run() -> NoReturn:
     """Do what the command line says."""
     try:
         cli(prog_name="pulsekeeper")
-    except (ConfigError, UnusableCertificate) as error:
-        die(str(error), _MISUSED)
     except errors.Invalid as error:
         die("\n".join([error.detail, *_further(error)]), _FAILED)
-    except Interrupted as error:
-        die(str(error), INTERRUPTED)
-    except BudgetSpent as error:
-        die(f"gave up, because {_root_of(error)}", _FAILED)
     except errors.Unavailable as error:
         die(f"{error.detail} ({_root_of(error)})" if error.__cause__ else error.detail, _FAILED)
-    except _EXPECTED as error:
+    except errors.PulsekeeperError as error:
         die(str(error), _FAILED)
+    except Exception as error:
+        _explain(error)
+        raise
     sys.exit(0)
+
+
+def _explain(error: Exception) -> None:
+    """End with a sentence if this is no bug. Imported only here: whoever has raised one of these has loaded it."""
+    from pulsekeeper.actors.supervisor import BudgetSpent  # noqa: PLC0415  # see above
+    from pulsekeeper.config import ConfigError  # noqa: PLC0415  # the same
+    from pulsekeeper.service import GraceExceeded, Interrupted  # noqa: PLC0415  # the same
+    from pulsekeeper.web.listening import CannotListen  # noqa: PLC0415  # the same
+    from pulsekeeper.web.tls import UnusableCertificate  # noqa: PLC0415  # the same
+
+    match error:
+        case ConfigError() | UnusableCertificate():
+            die(str(error), _MISUSED)
+        case Interrupted():
+            die(str(error), INTERRUPTED)
+        case BudgetSpent():
+            die(f"gave up, because {_root_of(error)}", _FAILED)
+        case GraceExceeded() | CannotListen():
+            die(str(error), _FAILED)
 
 
 def _further(error: errors.Invalid) -> list[str]:

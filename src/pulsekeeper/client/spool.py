@@ -13,9 +13,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
-_BUSY = 1.0
-"""Seconds that a statement waits for another connection. Only the checkpoint's is there, so it hardly ever waits."""
-_SCHEMA = "create table if not exists events (id integer primary key autoincrement, event blob not null)"
+from pulsekeeper.client.databases import connect, opened
+
 _ADD = "insert into events (event) values (?)"
 _HEAD = "select id, event from events order by id limit ?"
 _OLDEST = "select id, length(event) from events where id > ? order by id limit 1"
@@ -26,8 +25,6 @@ _UNTIDY = 2_000
 """Changes after which the log of changes is to be brought into the file: some megabytes."""
 _MOST_LOG = 8 * 1024 * 1024
 """Bytes of the log from which on it is cut, for which adding events has to wait a moment."""
-_MOST_PAGES = 20_000
-"""Pages of 4 KiB in the log at which SQLite tidies by itself, should nobody else have done it."""
 _MEMORY = ":memory:"
 
 Row = tuple[int, bytes]
@@ -50,10 +47,10 @@ class Spool:
         self._changes = 0
         self._lost = 0  # with the file, and not yet told
         self._held = 0  # events up to this number are under way, and stay
-        on_disk = _opened(path) if path else None
+        on_disk = opened(path) if path else None
         if on_disk is None:
             self.path = None
-        self._connection = on_disk or _connect(_MEMORY)
+        self._connection = on_disk or connect(_MEMORY)
         self._count: int
         self._size: int
         self._count, self._size = self._connection.execute(_SIZE).fetchone()
@@ -130,7 +127,7 @@ class Spool:
         self._changes = 0
         if self.path is None:
             return
-        with suppress(sqlite3.Error, OSError), closing(_connect(str(self.path))) as connection:
+        with suppress(sqlite3.Error, OSError), closing(connect(str(self.path))) as connection:
             connection.execute("pragma wal_checkpoint(passive)")
             if self.path.with_name(self.path.name + "-wal").stat().st_size > _MOST_LOG:
                 connection.execute("pragma wal_checkpoint(truncate)")
@@ -162,7 +159,7 @@ class Spool:
 
     def _in_memory(self, broken: sqlite3.Connection) -> sqlite3.Connection:
         """Go on without the disk. What stays there is sent again by a later run, and is a duplicate then."""
-        memory = _connect(_MEMORY)
+        memory = connect(_MEMORY)
         with suppress(sqlite3.Error):
             memory.executemany("insert into events (id, event) values (?, ?)", broken.execute("select * from events"))
         self.path = None
@@ -180,45 +177,3 @@ def _remove(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
         return connection.executemany(_REMOVE, [(number,) for number in numbers]).rowcount
     finally:
         connection.execute("commit")
-
-
-def _opened(path: Path) -> sqlite3.Connection | None:
-    """The file, if it can be used; one that is damaged is begun anew."""
-    for attempt in (1, 2):
-        try:
-            return _examined(_connect(str(path)))
-        except sqlite3.Error as error:
-            if attempt == 2 or isinstance(error, sqlite3.OperationalError):
-                return None
-            _discard(path)
-    return None
-
-
-def _examined(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Reads all of it, so damage is seen now."""
-    try:
-        connection.execute(_SIZE)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _discard(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        with suppress(OSError):
-            path.with_name(path.name + suffix).unlink()
-
-
-def _connect(database: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(database, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("pragma journal_mode = wal")
-        connection.execute("pragma synchronous = normal")
-        connection.execute(f"pragma wal_autocheckpoint = {_MOST_PAGES}")  # `tidy` comes long before
-        connection.execute("pragma secure_delete = on")  # what is withdrawn is not to be found in the file
-        connection.execute(_SCHEMA)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection

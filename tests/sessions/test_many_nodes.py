@@ -32,7 +32,7 @@ from tests.support.sessions import (
 )
 
 STORED = inline("select (select count(*) from events), (select count(distinct id) from events)")
-HASTY = settings(timeout="1s", max_length="3s", still_alive="1s", patience="30s")
+HASTY = settings(timeout="1s", max_length="3s", still_alive="500ms", patience="30s")
 TICK = timedelta(milliseconds=8)
 """How far time goes with each call of 480: by a session's greatest length and a bit, altogether."""
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from pulsekeeper.errors import Clash, Contradiction
 from pulsekeeper.scalars import Duration
 
 EVENT_NAME = r"^[a-z][a-z0-9_.]{0,59}$"
@@ -110,6 +111,19 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The property by which opened and closed events are paired."""
     page_property: str = "page"
     """The property with the name of the page."""
+
+    def __post_init__(self) -> None:
+        """What a retry is recognised by must be kept for as long as the retry may come."""
+        clashes = []
+        if self.still_alive * 2 > self.timeout:
+            clashes.append(
+                Clash(("still_alive", "timeout"), f"expected at most half of timeout, which is {self.timeout}")
+            )
+        if self.retention < self.max_length + self.late + self.early:
+            detail = "expected at least max_length, late and early together"
+            clashes.append(Clash(("retention", "max_length", "late", "early"), detail))
+        if clashes:
+            raise Contradiction(*clashes)
 
 
 class StartRequest(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -28,7 +28,8 @@ cross join lateral (
         select
             seq, at, name = :opened_event as opens,
             case
-                when props::text like '%\\u%' and props::text ~* '\\u(0000|d[89a-f])' then '' else coalesce(props ->> :story_property::text, '')
+                when props::text like '%\\u%' and props::text ~* '\\u(0000|d[89a-f])' then ''
+                else coalesce(props ->> :story_property::text, '')
             end as story
         from events
         where
@@ -269,11 +270,11 @@ select
     end_reason as reason,
     count(*) as sessions,
     coalesce(
-        array_agg(extract(epoch from ended_at - started_at)::double precision) filter (where ended_at is not null), '{}'
+        array_agg(date_part('epoch', ended_at - started_at)) filter (where ended_at is not null), '{}'
     ) as lengths,
     sum(
         story_seconds + stories_unclosed * coalesce(
-            extract(epoch from coalesce(ended_at, last_seen_at) - open_until)::double precision, 0
+            date_part('epoch', coalesce(ended_at, last_seen_at) - open_until), 0
         )
     ) as story_seconds,
     sum(stories_unclosed)::bigint as stories_unclosed

@@ -8,12 +8,15 @@ from signal import SIGINT, SIGTERM
 import click
 import trio
 
-from benchmarks import actors, decisions, report, rules, servers
+from benchmarks import actors, decisions, report, rules, servers, sessions_crowds, sessions_figures
+from benchmarks import sessions as telemetry
 from benchmarks.measuring import Experiment, Plan, Stage, Table, run
+from pulsekeeper import logs
 
 SUITES: Mapping[str, Sequence[Stage]] = {
     "actors": (actors.open_stage,),
     "decisions": (rules.open_stage, decisions.open_stage),
+    "sessions": (telemetry.open_stage, sessions_crowds.open_stage, sessions_figures.open_stage),
 }
 _ALL = "all"
 _INTERRUPTED = 130
@@ -53,6 +56,8 @@ def _distinct(_context: click.Context, _parameter: click.Parameter, numbers: tup
     callback=_distinct,
     help="In force; may be given several times. The first number is measured at all connections.",
 )
+@click.option("--events", type=click.IntRange(min=1), default=1_000_000, show_default=True, help="Of the figures.")
+@click.option("--sessions", type=click.IntRange(min=1), default=100_000, show_default=True, help="Open, or silent.")
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Where to save everything.")
 def main(
     *,
@@ -62,12 +67,23 @@ def main(
     visitors: int,
     connections: tuple[int, ...],
     campaigns: tuple[int, ...],
+    events: int,
+    sessions: int,
     file: Path | None,
 ) -> None:
     """Measure SUITE, on real processes and a real database that are started for it and ended with it."""
     stages = [stage for name, stages in SUITES.items() if suite in {name, _ALL} for stage in stages]
-    plan = Plan(seconds=seconds, rounds=rounds, visitors=visitors, connections=connections, campaigns=campaigns)
+    plan = Plan(
+        seconds=seconds,
+        rounds=rounds,
+        visitors=visitors,
+        connections=connections,
+        campaigns=campaigns,
+        events=events,
+        sessions=sessions,
+    )
     reasons: list[str] = []
+    logs.configure("warning", "text")  # what some stages run in this process is not news
     try:
         trio.run(_until_signalled, stages, plan, file)
     except* (servers.ServerFailed, OSError, trio.TooSlowError) as failures:

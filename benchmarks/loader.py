@@ -23,7 +23,7 @@ _PIECE = 65536
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _DEGRADED = b'"degraded":true'
-_OK = 200
+_GOOD = range(200, 300)
 
 
 class Response(Struct, frozen=True):
@@ -80,28 +80,31 @@ class Connection:
 
 
 class _Tally:
-    """What one round counts."""
+    """What one round counts. A good answer has `expected` in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, expected: bytes) -> None:
+        self._expected = expected
         self.latencies: list[float] = []
         self.degraded = 0
         self.errors = 0
 
     def note(self, seconds: float, response: Response | None) -> None:
         self.latencies.append(seconds)
-        if response is None or response.status != _OK:
+        if response is None or response.status not in _GOOD or self._expected not in response.body:
             self.errors += 1
         elif _DEGRADED in response.body:
             self.degraded += 1
 
 
-async def closed_loop(address: Address, requests: Iterator[bytes], *, connections: int, seconds: float) -> Sample:
+async def closed_loop(
+    address: Address, requests: Iterator[bytes], *, connections: int, seconds: float, expected: bytes = b""
+) -> Sample:
     """Keep so many connections busy until the time or the requests are over. The first answer on each does not count.
 
-    Raises `OSError`, in a group, when the server cannot be reached any more, and `trio.TooSlowError` when it has
-    stopped answering.
+    An answer that is no success, or has not the `expected` words in its body, counts as an error. Raises `OSError`, in
+    a group, when the server cannot be reached any more, and `trio.TooSlowError` when it has stopped answering.
     """
-    tally = _Tally()
+    tally = _Tally(expected)
     with ExitStack() as closing_all:
         opened = [closing_all.enter_context(closing(Connection(address))) for _ in range(connections)]
         for connection in opened:

@@ -25,6 +25,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     """How many of them the loader keeps busy, a set of cases for each number."""
     campaigns: tuple[int, ...]
     """How many campaigns are in force, a server for each number."""
+    events: int
+    """About how many events figures are asked of."""
+    sessions: int
+    """How many sessions are open, or silent, at once."""
 
     @property
     def warm_up(self) -> float:

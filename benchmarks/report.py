@@ -95,6 +95,17 @@ def progress(title: str, steps: int) -> Iterator[Callable[[str], None]]:
         yield say
 
 
+@contextmanager
+def preparing(title: str, steps: int) -> Iterator[Callable[[str], None]]:
+    """The same for what comes before anything is measured: a line in a pipe is enough for all of it."""
+    if Console(stderr=True).is_terminal:
+        with progress(title, steps) as say:
+            yield say
+    else:
+        print(f"{title} ...", file=sys.stderr, flush=True)
+        yield lambda _step: None
+
+
 def _figure(column: Column, medians: Numbers) -> str:
     value = medians.get(column.name)
     return "" if value is None else f"{value * column.factor:,.{column.digits}f}"

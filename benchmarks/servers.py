@@ -46,6 +46,11 @@ class Process(Struct, frozen=True):
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def memory(self) -> int:
+        """Bytes of memory that are its own or in use by it now, the resident set. The database's do not count."""
+        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
 
 class Node:
     """A server process, with a new folder for its configuration and its log."""

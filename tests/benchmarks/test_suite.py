@@ -15,7 +15,10 @@ import pytest
 from tests.support.postgres import fast_folder
 
 _ROOT = Path(__file__).parents[2]
-_TINY = ("--seconds", "0.02", "--rounds", "1", "--visitors", "10", "--connections", "1", "--connections", "3")
+_TINY = (
+    *("--seconds", "0.02", "--rounds", "1", "--visitors", "10", "--connections", "1", "--connections", "3"),
+    *("--events", "2000", "--sessions", "50"),
+)
 
 
 @pytest.fixture
@@ -60,6 +63,11 @@ def test_every_row_is_measured_and_printed_and_nothing_is_left_behind(folder: Pa
         "decisions, pure": 8,
         "decisions over HTTP": 8,
         "where the time of a decide goes": 4,
+        "events over HTTP": 6,
+        "signs of life over HTTP": 6,
+        "memory of a node": 2,
+        "a sweep of the reaper": 1,
+        "figures of a month": 4,
     }
     assert found["decisions over HTTP"] == [
         *(["/healthz", "", "1"], ["known visitors", "2", "1"], ["unknown visitors", "2", "1"]),
@@ -69,11 +77,21 @@ def test_every_row_is_measured_and_printed_and_nothing_is_left_behind(folder: Pa
     assert found["where the time of a decide goes"] == [
         [campaigns, visitor] for campaigns in ("2", "5") for visitor in ("known", "unknown")
     ]
+    assert found["events over HTTP"] == [
+        *(["the statements alone", "", "1"], ["ingest", "JSON", "1"]),
+        *(
+            ["the statements alone", "", "3"],
+            ["ingest", "JSON", "3"],
+            ["ingest", "gzip", "3"],
+            ["ingest", "NDJSON", "3"],
+        ),
+    ]
     for table in report["tables"]:
         assert table["title"] in done.stdout
         assert all(f"| {row['labels'][0]} " in done.stdout for row in table["rows"])
         assert all(row["medians"].get("errors", 0) == 0 for row in table["rows"])
-    for row in report["tables"][-1]["rows"]:
+    [shared] = [table for table in report["tables"] if table["title"] == "where the time of a decide goes"]
+    for row in shared["rows"]:
         shares = [row["medians"][f"{part}_share"] for part in ("rules", "database", "http", "rest")]
         assert sum(shares) == pytest.approx(1)
     assert "fsync on" in report["facts"]["PostgreSQL"]

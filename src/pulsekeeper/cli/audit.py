@@ -1,4 +1,4 @@
-"""Is the log still true, and are the tables in order?"""
+"""Is the log still true? Logged decisions are made again, and compared."""
 
 import sys
 from datetime import UTC, datetime
@@ -6,19 +6,13 @@ from uuid import UUID
 
 import click
 import msgspec
-from msgspec import Struct
-from msgspec.structs import asdict
 
-from pulsekeeper import errors
 from pulsekeeper.cli.options import configured, with_database
 from pulsekeeper.cli.progress import progress
-from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
 from pulsekeeper.decisions.audit.log_store import EVER, BookStore, LogStore
 from pulsekeeper.decisions.audit.replay import Logged, replay
-from pulsekeeper.house import upkeep
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.upkeep import Turn, turns
 
 _MOST_TOLD = 20
 """Decisions that are not the same any more; further ones are only counted."""
@@ -42,22 +36,6 @@ def replay_decisions(
             return await _replay_each(database, decision_ids)
         moment = EVER if since is None else (since if since.tzinfo else since.replace(tzinfo=UTC))
         return await _replay_many(database, moment, sys.maxsize if last is None else last)
-
-    sys.exit(not with_database(loaded, run))
-
-
-@click.command("maintain")
-@configured
-def maintain_once(loaded: Loaded[Config]) -> None:
-    """Make partitions ahead, delete what is past its retention, forget anonymous people who are long gone. Once.
-
-    Exit code 1 if any room's tables could not be put in order.
-    """
-    now = utc_now()
-
-    async def run(database: Database) -> bool:
-        rooms = turns(database, upkeep(loaded.config))
-        return all([await _maintain(room, turn, now) for room, turn in rooms.items()])
 
     sys.exit(not with_database(loaded, run))
 
@@ -106,31 +84,4 @@ async def _replay_many(database: Database, since: datetime, most: int) -> bool:
     return comparison.conclude()
 
 
-async def _maintain(room: str, turn: Turn, now: datetime) -> bool:
-    """Do a room's upkeep and print what was done; whether it could be done."""
-    try:
-        done = await turn(now)
-    except errors.PulsekeeperError as error:
-        click.echo(f"{room}: {error}", err=True)
-        return False
-    for line in ["another node is at it"] if done is None else _lines(done):
-        click.echo(f"{room}: {line}")
-    return True
-
-
-def _lines(done: Struct) -> list[str]:
-    """What was done, in the words that the fields are called by."""
-    lines = []
-    for name, value in asdict(done).items():
-        words = name.replace("_", " ")
-        match value:
-            case bool():
-                lines += [words] if value else []
-            case int():
-                lines.append(f"{value} {words}")
-            case _:
-                lines += [f"{words} {each}" for each in value]
-    return lines
-
-
-COMMANDS = (replay_decisions, maintain_once)
+COMMANDS = (replay_decisions,)

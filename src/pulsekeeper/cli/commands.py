@@ -21,7 +21,7 @@ MODULES: Mapping[str, str] = {
     "check-config": "running",
     "demo": "running",
     "keys": "access",
-    "maintain": "audit",
+    "maintain": "maintenance",
     "migrate": "database",
     "releases": "releases",
     "replay": "audit",

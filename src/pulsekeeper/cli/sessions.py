@@ -19,7 +19,7 @@ from pulsekeeper.postgres.database import Database
 from pulsekeeper.sessions.archive.archive_store import ArchiveStore
 from pulsekeeper.sessions.archive.daily_files import DailyFiles
 from pulsekeeper.sessions.archive.periods import Format
-from pulsekeeper.sessions.archive.timeline import MOST_EVENTS, Session, TimelineEvent, as_of
+from pulsekeeper.sessions.archive.timeline import LARGEST_PAGE, Session, TimelineEvent, as_of
 from pulsekeeper.sessions.usage.rebuilding import Rebuilt, rebuild
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -49,12 +49,12 @@ def show_session(loaded: Loaded[Config], session_id: UUID, *, as_json: bool) -> 
 
 @sessions.command("export")
 @click.option("--to", "folder", type=click.Path(path_type=Path), required=True, help="Folder; made if need be.")
-@click.option("--format", "to", type=click.Choice(get_args(Format)), default="ndjson", show_default=True)
+@click.option("--format", "file_format", type=click.Choice(get_args(Format)), default="ndjson", show_default=True)
 @click.option("--from", "first", type=_DAY, help="The first day; all days that are stored unless given.")
 @click.option("--to-date", "last", type=_DAY, help="The last day, which is written as well.")
 @configured
 def export_events(
-    loaded: Loaded[Config], folder: Path, to: Format, first: datetime | None, last: datetime | None
+    loaded: Loaded[Config], folder: Path, file_format: Format, first: datetime | None, last: datetime | None
 ) -> None:
     """Write the events of each day, by their receipt in UTC, as a file; days that have one already are passed over.
 
@@ -62,7 +62,7 @@ def export_events(
     """
 
     async def run(database: Database) -> None:
-        files = DailyFiles(ArchiveStore(database), folder, to)
+        files = DailyFiles(ArchiveStore(database), folder, file_format)
         await _write(files, await files.missing(_date(first), _date(last), utc_now()))
 
     with_database(loaded, run)
@@ -119,7 +119,7 @@ async def _write(files: DailyFiles, days: list[date]) -> None:
 
 async def _events(store: ArchiveStore, session: Session) -> AsyncIterator[TimelineEvent]:
     after: UUID | None = None
-    while page := await store.events(session, after, MOST_EVENTS):
+    while page := await store.events(session, after, LARGEST_PAGE):
         for event in page:
             yield event
         after = page[-1].id

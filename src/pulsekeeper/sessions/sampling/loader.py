@@ -84,12 +84,11 @@ async def _make_partitions(database: Database, sample: Sample, now: datetime) ->
     raise Conflict("another node is at the upkeep of the tables")
 
 
-async def _make_days(sample: Sample, connection: Connection, _now: datetime) -> Maintained:
-    """The first local day may begin a day earlier in UTC."""
+async def _make_days(sample: Sample, connection: Connection, now: datetime) -> Maintained:
+    """The first local day may begin a day earlier in UTC. The next days too: the upkeep would wait for the load."""
     tables, first = PartitionStore(connection), midnight(sample.day(0)) - timedelta(days=1)
-    made: list[str] = []
-    for number in range(0, sample.days + 1, AHEAD + 1):
-        made += await tables.make_ahead(EVENTS, first + timedelta(days=number))
+    moments = [first + timedelta(days=number) for number in range(0, sample.days + 1, AHEAD + 1)]
+    made = [name for moment in [*moments, now] for name in await tables.make_ahead(EVENTS, moment)]
     return Maintained(made=tuple(made))
 
 

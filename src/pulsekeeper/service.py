@@ -1,5 +1,6 @@
 """The house as a process: from its start until a signal ends it."""
 
+import gc
 import os
 from collections.abc import Awaitable, Callable
 from signal import SIGINT, SIGTERM
@@ -59,6 +60,7 @@ async def _run_house(config: Config, when_ready: Callable[[House], Awaitable[Non
                 with scopes.serving:
                     await house.checklist.wait()
                     await when_ready(house)
+                    _leave_to_itself()
                     await trio.sleep_forever()
                 _log.info("stopping")
                 stopping.deadline = trio.current_time() + config.shutdown.grace.total_seconds()
@@ -67,6 +69,16 @@ async def _run_house(config: Config, when_ready: Callable[[House], Awaitable[Non
         _log.info("stopped")
         return
     raise Interrupted("interrupted before the service had stopped in order" if scopes.is_open else "interrupted")
+
+
+def _leave_to_itself() -> None:
+    """Spare the garbage collector what is there to stay: the modules, the tables of routes, the tree.
+
+    It would look at all of it again and again, because requests make many short-lived objects: up to a quarter of the
+    time in ingest, and pauses of tens of milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _heed_signals(scopes: _Scopes) -> None:

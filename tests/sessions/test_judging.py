@@ -1,3 +1,5 @@
+"""Which events are taken, as what, and for which reason the others are not."""
+
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -30,6 +30,7 @@ from tests.support.sessions import (
     speech,
     start,
 )
+from tests.support.waiting import until_blocked
 
 STORED = inline("select (select count(*) from events), (select count(distinct id) from events)")
 HASTY = settings(timeout="1s", max_length="3s", still_alive="500ms", patience="30s")
@@ -181,3 +182,26 @@ async def test_signs_of_life_on_two_nodes_leave_the_latest(database: Database, d
         nursery.start_soon(speak, two, 1)
 
     assert (await session_row(database, session))["last_seen_at"] == NOW + timedelta(seconds=59)
+
+
+async def test_of_starts_that_replace_each_other_at_the_same_moment_one_is_left(
+    database: Database, database_url: str
+) -> None:
+    """Whoever has waited for another start has to see the session that it has opened."""
+    first = await start(SessionStore(database, DEFAULTS))
+
+    async def replace(recorder: Mailbox[Message]) -> None:
+        await recorder.ref.ask(Start(opening(known_as=first.installation_id, replace=True)))
+
+    async with (
+        node(database_url) as one,
+        node(database_url) as other,
+        trio.open_nursery() as nursery,
+        database.transaction() as transaction,
+    ):
+        await transaction.fetch(inline("select 1 from installations for update"))
+        nursery.start_soon(replace, one)
+        nursery.start_soon(replace, other)
+        await until_blocked(database, 2)
+
+    assert await database.fetch_value(inline("select count(*) from sessions where ended_at is null")) == 1

@@ -1,3 +1,5 @@
+"""Names as clients write them, and as they are understood."""
+
 import string
 
 import pytest

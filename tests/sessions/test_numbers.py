@@ -1,3 +1,5 @@
+"""What operators see of the room in their metrics."""
+
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry, generate_latest

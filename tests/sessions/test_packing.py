@@ -1,3 +1,5 @@
+"""The body of a call, in every form and with everything that can be wrong with it."""
+
 import gzip
 import json
 import tracemalloc

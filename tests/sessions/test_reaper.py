@@ -1,5 +1,6 @@
 """The reaper on a real database, and its sleep with a store of two methods."""
 
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
 import pytest
@@ -75,9 +76,10 @@ async def test_rows_that_others_are_at_are_passed_over_and_tried_again_a_second_
     store = SessionStore(database, DEFAULTS)
     held, free = await start(store), await start(store)
 
-    async with reaping(store, lambda: NOW + 2 * HOUR) as reaper:
+    async with AsyncExitStack() as stack:
         async with database.transaction() as transaction:
             await transaction.fetch(HOLD, id=held.session_id)
+            reaper = await stack.enter_async_context(reaping(store, lambda: NOW + 2 * HOUR))  # it sweeps at once
             await reaper.ref.ask(Sweep())
             assert await ending(database, free) == (NOW, "timeout")
             assert await ending(database, held) == (None, None)

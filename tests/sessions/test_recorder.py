@@ -57,6 +57,24 @@ class Moody(SessionStore):
         return await super().speak(speeches)
 
 
+class FakeStore(SessionStore):
+    """No database at all, for tests whose clock jumps."""
+
+    def __init__(self, *moods: Exception) -> None:
+        self.moods = list(moods)
+        self.hangs = False
+
+    async def start(self, openings: Sequence[Opening]) -> list[UUID]:
+        return [each.otherwise for each in openings]
+
+    async def speak(self, speeches: Sequence[Speech]) -> list[Heard]:
+        if self.hangs:
+            await trio.sleep_forever()
+        if self.moods:
+            raise self.moods.pop(0)
+        return [Heard(ALIVE) for _ in speeches]
+
+
 async def outcomes(recorder: Mailbox[Message], questions: Sequence[Question[Any]]) -> list[object]:
     """Ask everything at once; gives the answers and errors in the order of the questions."""
     found: dict[int, object] = {}
@@ -254,21 +272,3 @@ async def test_a_database_that_is_killed_is_waited_out_and_nothing_acknowledged_
                 await report()
                 acknowledged += 1
         assert len(await event_rows(database, session)) == acknowledged
-
-
-class FakeStore(SessionStore):
-    """No database at all, for tests whose clock jumps."""
-
-    def __init__(self, *moods: Exception) -> None:
-        self.moods = list(moods)
-        self.hangs = False
-
-    async def start(self, openings: Sequence[Opening]) -> list[UUID]:
-        return [each.otherwise for each in openings]
-
-    async def speak(self, speeches: Sequence[Speech]) -> list[Heard]:
-        if self.hangs:
-            await trio.sleep_forever()
-        if self.moods:
-            raise self.moods.pop(0)
-        return [Heard(ALIVE) for _ in speeches]

@@ -68,6 +68,12 @@ async def test_a_beacons_text_is_read_as_json(door: Door) -> None:
     assert answer.status == 201
 
 
+async def test_a_refusal_in_the_query_counts_beside_a_body_as_well(door: Door) -> None:
+    answer = await door.post("start-session?consent=false", json={"platform": "web"})
+    assert (answer.status, answer.code) == (403, "consent_required")
+    assert await door.stored() == (0, 0, 0)
+
+
 @pytest.mark.parametrize("said", ["?consent=false", "?consent=0"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_without_consent_nothing_is_stored(door: Door, method: str, said: str) -> None:
@@ -173,7 +179,7 @@ async def test_a_token_under_a_key_that_nobody_knows_is_refused(door: Door) -> N
     session = await door.start()
     known = key_id(session.token) or 0
     claims = Claims(session.installation_id, session.session_id, NOON)
-    for number, reason in {known: "token_forged", known + 1: "token_unknown_key"}.items():
+    for number, reason in {known: "token_forged", known + 2: "token_unknown_key"}.items():
         answer = await door.post("still-alive", sign(claims, SigningKey(number, b"x" * 32)))
         assert (answer.status, answer.code) == (401, reason)
 

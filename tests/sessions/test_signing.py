@@ -1,3 +1,5 @@
+"""The keys of several nodes on a real database, and what becomes of tokens when a key is new, old or unknown."""
+
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+import trio
 
 from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.postgres.driver import Row
@@ -29,6 +30,7 @@ from tests.support.sessions import (
     standing,
     start,
 )
+from tests.support.waiting import until_blocked
 
 ALIVE, ENDED, TOO_LATE = Standing.ALIVE, Standing.ENDED, Standing.TOO_LATE
 UNKNOWN = Standing.UNKNOWN
@@ -39,6 +41,7 @@ AWAY = inline(
     from (select unnest(away) as gap from sessions) as gaps
     """
 )
+END = inline("update sessions set ended_at = last_seen_at, end_reason = 'explicit' where id = :id")
 BERLIN = inline(
     """
     do $$ begin
@@ -124,6 +127,22 @@ async def test_a_session_that_fell_silent_before_it_was_replaced_has_timed_out(
     await start(store, NOW + 2 * HOUR, known_as=first.installation_id, replace=True)
 
     assert await ending(database, first) == (NOW, "timeout")
+
+
+async def test_a_session_that_ends_while_its_successor_starts_has_ended_by_itself(
+    store: SessionStore, database: Database
+) -> None:
+    first = await start(store)
+
+    async def replace() -> None:
+        await start(store, NOW + minutes(5), known_as=first.installation_id, replace=True)
+
+    async with trio.open_nursery() as nursery, database.transaction() as transaction:
+        await transaction.execute(END, id=first.session_id)
+        nursery.start_soon(replace)
+        await until_blocked(database, 1)
+
+    assert await ending(database, first) == (NOW, "explicit")
 
 
 async def test_of_two_starts_in_a_batch_the_second_may_replace_the_first(
@@ -342,6 +361,17 @@ async def test_signs_of_life_that_overtake_each_other_never_move_the_last_one_ba
     assert (await session_row(database, session))["last_seen_at"] == NOW + minutes(5)
 
 
+async def test_an_end_that_is_overtaken_by_a_sign_of_life_comes_after_it(
+    store: SessionStore, database: Database
+) -> None:
+    session = await start(store)
+    await say(store, session, NOW + minutes(5))
+
+    await say(store, session, NOW + minutes(4), ends=True)
+
+    assert await ending(database, session) == (NOW + minutes(5), "explicit")
+
+
 async def test_nobody_speaks_for_a_session_of_another_installation(store: SessionStore, database: Database) -> None:
     session, other = await start(store), await start(store)
     swapped = Claims(other.installation_id, session.session_id, NOW)
@@ -397,6 +427,7 @@ async def test_a_session_has_acted_when_more_than_the_handshakes_own_events_are_
     await store.speak([speech(session, NOW, event(name="still_alive"), acted=False)])
     before = (await session_row(database, session))["acted"]
     await store.speak([speech(session, NOW, event(), acted=True), speech(session, NOW, acted=False)])
+    await store.speak([speech(session, NOW, event(name="still_alive"), acted=False)])
 
     assert (before, (await session_row(database, session))["acted"]) == (False, True)
 

@@ -1,3 +1,5 @@
+"""What a token says, and that nothing but the service can make it say something else."""
+
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta

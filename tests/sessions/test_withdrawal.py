@@ -127,7 +127,7 @@ async def test_erasure_leaves_a_row_that_says_no_and_nothing_of_anybody_else_is_
     store: SessionStore, database: Database
 ) -> None:
     session, other = await start(store, consent_version="1"), await start(store)
-    earlier = await start(store, known_as=session.installation_id)
+    earlier = await start(store, known_as=session.installation_id, consent_version="2")
     for each in (session, earlier, other):
         await say(store, each, NOW + minutes(1), event(), event())
     await database.execute(inline("update installations set first_active_at = first_at"))
@@ -140,6 +140,28 @@ async def test_erasure_leaves_a_row_that_says_no_and_nothing_of_anybody_else_is_
     assert (installation["consent_version"], installation["first_active_at"]) == (None, None)
     for each in (session, earlier):
         assert await say(store, each, NOW + minutes(3), event()) == Heard(WITHDRAWN, 0)
+
+
+async def test_what_is_erased_already_is_not_searched_for_again(store: SessionStore, database: Database) -> None:
+    """To look for it in the partitions of a year takes a tenth of a second: somebody who repeats it must not."""
+    session = await start(store)
+    await store.withdraw(session, erase=True, at=NOW)
+
+    async with database.transaction() as transaction:
+        await transaction.execute(inline("lock table events"))
+        with trio.fail_after(5):
+            assert await store.withdraw(session, erase=True, at=NOW) is Standing.ENDED
+
+
+async def test_what_was_kept_at_first_can_be_erased_later(store: SessionStore, database: Database) -> None:
+    session = await start(store)
+    await say(store, session, NOW, event())
+    await store.withdraw(session, erase=False, at=NOW)
+    assert await database.fetch_value(ROWS, id=session.installation_id) == 3
+
+    await store.withdraw(session, erase=True, at=NOW)
+
+    assert await database.fetch_value(ROWS, id=session.installation_id) == 0
 
 
 async def test_erasure_takes_the_counts_out_of_the_sums(store: SessionStore, database: Database) -> None:

@@ -89,7 +89,7 @@ def _peak(lives: Sequence[Life], days: list[date], zone: ZoneInfo, now: datetime
 def _spans(life: Life, now: datetime) -> list[tuple[datetime, datetime]]:
     until = min(life.last_seen_at + FRESH, now)
     if life.ended_at is not None and life.end_reason in ("explicit", "consent", "replaced"):
-        until = life.ended_at
+        until = min(life.last_seen_at + FRESH, life.ended_at)
     edges = [life.started_at, *(edge for gap in life.away for edge in gap), until]
     return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
 

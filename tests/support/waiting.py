@@ -12,6 +12,9 @@ _RUNNING = inline(
     "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     " and state = 'active' and query like :pattern"
 )
+_BLOCKED = inline(
+    "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+)
 
 
 async def eventually(fact: Callable[[], Awaitable[bool]]) -> None:
@@ -26,6 +29,15 @@ async def until_running(observer: Statements, pattern: str) -> None:
 
     async def fact() -> bool:
         return bool(await observer.fetch_value(_RUNNING, pattern=pattern))
+
+    await eventually(fact)
+
+
+async def until_blocked(observer: Statements, sessions: int) -> None:
+    """Returns when so many sessions of the same database wait for something that another one holds."""
+
+    async def fact() -> bool:
+        return bool(await observer.fetch_value(_BLOCKED) == sessions)
 
     await eventually(fact)
 

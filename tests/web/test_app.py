@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from pulsekeeper.errors import Overloaded
 from pulsekeeper.web.problems import Problem
 from pulsekeeper.web.settings import Settings
+from pulsekeeper.web.uploads import FREE
 from pulsekeeper.web.wire import Reply, Request, json_reply
 from tests.web.parts import CHANGE, GREET, SHOW, app_of, endpoint, seconds
 
@@ -134,6 +135,25 @@ async def test_each_endpoint_has_its_own_limit() -> None:
     assert await (await client.post("/small", data=b"x" * 10)).get_json() == 10
     assert await (await client.post("/large", data=b"x" * 100_000)).get_json() == 100_000
     assert (await client.post("/large", data=b"x" * 100_001)).status_code == 413
+
+
+async def test_long_bodies_are_refused_while_too_many_are_on_their_way_and_short_ones_are_not() -> None:
+    """A thousand connections with a mebibyte each took more than a gibibyte, before anybody was known."""
+
+    async def length(request: Request) -> Reply:
+        return json_reply(len(request.body))
+
+    app = app_of(endpoint(length, "/large", "POST", max_body=100_000))
+    client = app.test_client()
+    app.uploads.most = 50_000
+    app.uploads.held = 30_000  # by somebody else
+    refused = await client.post("/large", data=b"x" * (FREE + 20_001))
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    assert await (await client.post("/large", data=b"x" * (FREE + 20_000))).get_json() == FREE + 20_000
+    assert (await client.post("/large", data=b"x" * 100_001)).status_code == 413
+    assert app.uploads.held == 30_000
+    app.uploads.held = 60_000
+    assert await (await client.post("/large", data=b"x" * FREE)).get_json() == FREE
 
 
 async def test_a_bug_is_logged_and_tells_nothing_outside(client: Client) -> None:

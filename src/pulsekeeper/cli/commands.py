@@ -13,6 +13,8 @@ import click
 from pulsekeeper import __version__, errors
 from pulsekeeper.cli.interrupts import INTERRUPTED
 from pulsekeeper.cli.options import die
+from pulsekeeper.config import ConfigError
+from pulsekeeper.web.tls import UnusableCertificate
 
 _FAILED, _MISUSED = 1, 2
 
@@ -56,6 +58,8 @@ def run() -> NoReturn:
     """Do what the command line says."""
     try:
         cli(prog_name="pulsekeeper")
+    except (ConfigError, UnusableCertificate) as error:  # before the kinds of error that these belong to
+        die(str(error), _MISUSED)
     except errors.Invalid as error:
         die("\n".join([error.detail, *_further(error)]), _FAILED)
     except errors.Unavailable as error:
@@ -71,14 +75,10 @@ def run() -> NoReturn:
 def _explain(error: Exception) -> None:
     """End with a sentence if this is no bug. Imported only here: whoever has raised one of these has loaded it."""
     from pulsekeeper.actors.supervisor import BudgetSpent  # noqa: PLC0415  # see above
-    from pulsekeeper.config import ConfigError  # noqa: PLC0415  # the same
     from pulsekeeper.service import GraceExceeded, Interrupted  # noqa: PLC0415  # the same
     from pulsekeeper.web.listening import CannotListen  # noqa: PLC0415  # the same
-    from pulsekeeper.web.tls import UnusableCertificate  # noqa: PLC0415  # the same
 
     match error:
-        case ConfigError() | UnusableCertificate():
-            die(str(error), _MISUSED)
         case Interrupted():
             die(str(error), INTERRUPTED)
         case BudgetSpent():

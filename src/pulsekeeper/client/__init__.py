@@ -6,6 +6,10 @@ It stands alone: it knows nothing of the rest of the package, and is as careful 
 never raises into the program, never makes it wait, never prints, and stops for good when the user does not want it.
 `course` decides what to do next and what an answer means, without sending anything; `agent` adds the queue on the
 disk; two drivers, a thread and a task, make the calls.
+
+To be read in this order: `model`, what is passed around; `answers`, `outcomes` and `course`, the thinking; `spool`,
+`facts` and `folder`, what is on the disk; `packing` and `clerk`, from the one to the other; `tally` and `reporter`,
+what is told; `agent`; `facade`, and the drivers `telemetry` and `async_telemetry` with their `transport`.
 """
 
 import logging

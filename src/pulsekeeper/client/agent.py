@@ -19,7 +19,9 @@ from pulsekeeper.client.facts import Fact
 from pulsekeeper.client.folder import Folder
 from pulsekeeper.client.model import MOST_BYTES, Answer, Clocks, Kind, Options, Pause, Request, Session, Stats
 from pulsekeeper.client.packing import BadEvent, Scalar, event_of
-from pulsekeeper.client.tally import Reporter, Tally
+from pulsekeeper.client.reporter import Reporter
+from pulsekeeper.client.spool import Spool
+from pulsekeeper.client.tally import Tally
 
 
 class Agent:
@@ -91,11 +93,11 @@ class Agent:
         except BadEvent as error:
             self._tally.rejected(error.reason)
             return
-        size = spool.size
+        size_before = spool.size
         self._tally.dropped(spool.add(event), "full")
         if self._course.forbidden is not None:  # a withdrawal came in between, in another thread
             self._tally.dropped(spool.clear(), "withdrawn")
-        if spool.count in {1, self._course.batch_limit} or size < MOST_BYTES <= spool.size or spool.is_untidy:
+        if self._has_work(spool, size_before):
             self.wake()
 
     def withdraw(self, *, erase: bool) -> None:
@@ -113,10 +115,8 @@ class Agent:
         with self._lock:
             self._consent_version = version or self._options.consent_version
             self._folder.facts.put(Fact.FORBIDDEN, None)
-            if not self._course.is_withdrawing:
-                self._folder.facts.put(
-                    Fact.WITHDRAWAL, None
-                )  # it can never be told, and must not be told of the next session
+            if not self._course.is_withdrawing:  # it can never be told, and must not be told of the next session
+                self._folder.facts.put(Fact.WITHDRAWAL, None)
             self._course.agree()
             self._listen()
         self.wake()
@@ -168,6 +168,11 @@ class Agent:
                 self._folder.facts.put(Fact.FORBIDDEN, self._course.forbidden)
                 self._stop()
             self._reporter.course(self._course)
+
+    def _has_work(self, spool: Spool, size_before: int) -> bool:
+        """Whether the event that was added is the first to wait, fills a batch, or makes the queue untidy."""
+        is_filled = spool.count == self._course.batch_limit or size_before < MOST_BYTES <= spool.size
+        return spool.count == 1 or is_filled or spool.is_untidy
 
     def _is_welcome(self) -> bool:
         return self._is_listening and self._course.forbidden is None and self._process == os.getpid()

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Self
 import anyio
 from anyio import to_thread
 
-from pulsekeeper.client.facade import Facade
+from pulsekeeper.client.facade import SLACK, Facade
 from pulsekeeper.client.model import Pause
 
 if TYPE_CHECKING:
     from pulsekeeper.client.transport import AsyncSender
-
-_SLACK = 0.25
-"""Seconds that the task gets on top of its patience, to close its files."""
 
 
 class AsyncTelemetry(Facade):
@@ -52,7 +49,7 @@ class AsyncTelemetry(Facade):
         if self._group is None:
             return
         self._agent.finish()
-        with anyio.move_on_after(self._patience + _SLACK, shield=True):
+        with anyio.move_on_after(self._patience + SLACK, shield=True):
             await self._over.wait()
         self._scope.cancel()
 

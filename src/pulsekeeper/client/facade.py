@@ -19,6 +19,8 @@ _log = logging.getLogger("pulsekeeper.client")
 _P = ParamSpec("_P")
 _S = TypeVar("_S", bound="Facade")
 
+SLACK = 0.25
+"""Seconds that a driver gets on top of its patience, to close its files."""
 MOST_WAITING = 10_000
 """Events that wait on the disk at most, unless chosen otherwise."""
 MOST_WAITING_BYTES = 16 * 1024 * 1024

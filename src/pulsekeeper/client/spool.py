@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from pulsekeeper.client.databases import connect, opened
+from pulsekeeper.client.queue_file import connect, opened
 
 _ADD = "insert into events (event) values (?)"
 _HEAD = "select id, event from events order by id limit ?"
@@ -43,7 +43,7 @@ class Spool:
         self.path = path
         self._most_events = most_events
         self._most_bytes = most_bytes
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # an event may be told of by a signal handler that interrupts another
         self._changes = 0
         self._lost = 0  # with the file, and not yet told
         self._held = 0  # events up to this number are under way, and stay

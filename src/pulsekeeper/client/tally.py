@@ -1,22 +1,18 @@
-"""What has become of the events, and what the log is told: each change of state once."""
+"""What has become of the events."""
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping
 
-from pulsekeeper.client.course import Course
 from pulsekeeper.client.model import Stats
 from pulsekeeper.client.outcomes import Outcome
-
-_log = logging.getLogger("pulsekeeper.client")
 
 
 class Tally:
     """Counts, from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # an event may be told of by a signal handler that interrupts another
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
 
@@ -52,27 +48,3 @@ class Tally:
                 if events:
                     self._counts[kind] += events
                     self._reasons[reason] += events
-
-
-class Reporter:
-    """Says how things stand when that has changed, not each time that it is asked."""
-
-    def __init__(self) -> None:
-        self._state = ""
-
-    def state(self, text: str, level: int = logging.DEBUG) -> None:
-        """How things stand now."""
-        if text != self._state:
-            _log.log(level, "%s", text)
-        self._state = text
-
-    def course(self, course: Course) -> None:
-        """How a call has left things."""
-        if course.forbidden is not None:
-            self.state(f"nothing is sent any more: {course.forbidden}", logging.WARNING)
-        elif course.failures:
-            self.state("the service does not take what is sent at the moment; it is tried again now and then")
-        elif course.session is not None:
-            self.state("a session is open")
-        else:
-            self.state("no session is open")

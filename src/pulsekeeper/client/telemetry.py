@@ -2,20 +2,17 @@
 
 import atexit
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from math import isinf
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from pulsekeeper.client.facade import Facade, quietly
+from pulsekeeper.client.bell import Bell
+from pulsekeeper.client.facade import SLACK, Facade, quietly
 from pulsekeeper.client.model import Pause
 
 if TYPE_CHECKING:
     from pulsekeeper.client.transport import Sender
-
-_SLACK = 0.25
-"""Seconds that the thread gets on top of its patience, to close its files."""
 
 
 class Telemetry(Facade):
@@ -43,8 +40,8 @@ class Telemetry(Facade):
         """Begin a session, in the background. A client is started once."""
         if self._thread is not None:
             return
-        self._wake = threading.Event()
-        self._agent.wake = self._wake.set
+        self._bell = Bell()
+        self._agent.wake = self._bell.ring
         self._agent.begin(consent=self._consent)
         self._thread = threading.Thread(target=self._work, name="pulsekeeper-telemetry", daemon=True)
         self._thread.start()
@@ -57,7 +54,7 @@ class Telemetry(Facade):
             return
         atexit.unregister(self.end)
         self._agent.finish()
-        self._thread.join(self._patience + _SLACK)
+        self._thread.join(self._patience + SLACK)
 
     def _work(self) -> None:
         try:
@@ -71,18 +68,18 @@ class Telemetry(Facade):
         with ExitStack() as stack:
             sender: Sender | None = None
             while True:
-                self._wake.clear()
+                self._bell.silence()
                 step = self._agent.next()
                 if step is None:
                     return
                 if isinstance(step, Pause):
-                    self._wake.wait(None if isinf(step.seconds) else step.seconds)
+                    self._bell.wait(None if isinf(step.seconds) else step.seconds)
                 else:
-                    sender = sender or stack.enter_context(_open_sender()())
+                    sender = sender or _open_sender(stack)
                     self._agent.take(step, sender.send(step))
 
 
-def _open_sender() -> "Callable[[], AbstractContextManager[Sender]]":
+def _open_sender(stack: ExitStack) -> "Sender":
     from pulsekeeper.client.transport import http_sender  # noqa: PLC0415  # slow to import: here, it is in the thread
 
-    return http_sender
+    return stack.enter_context(http_sender())

@@ -13,8 +13,8 @@ import httpx
 
 from pulsekeeper.client.model import Answer, Request
 
-SECONDS = 10.0
-"""That a request may take altogether."""
+LONGEST_REQUEST = 10.0
+"""Seconds that a request may take altogether."""
 LONGEST_ANSWER = 1_048_576
 """Bytes. The service's own are far shorter; a portal's page is of no interest."""
 
@@ -49,12 +49,12 @@ class HttpSender:
 
     def send(self, request: Request) -> Answer | None:
         """What came back, if anything did. Each step has its time, and all pieces together have."""
-        deadline = monotonic() + SECONDS
+        deadline = monotonic() + LONGEST_REQUEST
         try:
             with self._client.stream(
                 "POST", request.url, content=request.body, headers=dict(request.headers)
             ) as response:
-                return _answer(response, _joined(response, deadline))
+                return _answer(response, _body(response, deadline))
         except _NO_ANSWER:
             return None
 
@@ -68,12 +68,12 @@ class AsyncHttpSender:
     async def send(self, request: Request) -> Answer | None:
         """What came back within the time, if anything did."""
         answer = None
-        with anyio.move_on_after(SECONDS):
+        with anyio.move_on_after(LONGEST_REQUEST):
             try:
                 async with self._client.stream(
                     "POST", request.url, content=request.body, headers=dict(request.headers)
                 ) as response:
-                    answer = _answer(response, await _body(response))
+                    answer = _answer(response, await _body_async(response))
             except _NO_ANSWER:
                 return None
         return answer
@@ -82,14 +82,14 @@ class AsyncHttpSender:
 @contextmanager
 def http_sender() -> Iterator[Sender]:
     """Proxies are those of the environment. Nobody is followed to another address with what is sent."""
-    with httpx.Client(headers=_HEADERS, timeout=SECONDS, follow_redirects=False) as client:
+    with httpx.Client(headers=_HEADERS, timeout=LONGEST_REQUEST, follow_redirects=False) as client:
         yield HttpSender(client)
 
 
 @asynccontextmanager
 async def async_http_sender() -> AsyncIterator[AsyncSender]:
     """The same for trio and asyncio."""
-    async with httpx.AsyncClient(headers=_HEADERS, timeout=SECONDS, follow_redirects=False) as client:
+    async with httpx.AsyncClient(headers=_HEADERS, timeout=LONGEST_REQUEST, follow_redirects=False) as client:
         yield AsyncHttpSender(client)
 
 
@@ -105,7 +105,7 @@ def _answer(response: httpx.Response, body: bytes | None) -> Answer | None:
     )
 
 
-def _joined(response: httpx.Response, deadline: float) -> bytes | None:
+def _body(response: httpx.Response, deadline: float) -> bytes | None:
     body = bytearray()
     for piece in response.iter_raw():
         body += piece
@@ -114,7 +114,7 @@ def _joined(response: httpx.Response, deadline: float) -> bytes | None:
     return bytes(body)
 
 
-async def _body(response: httpx.Response) -> bytes | None:
+async def _body_async(response: httpx.Response) -> bytes | None:
     """Too much ends the reading from inside, for httpx leaves its generators open otherwise."""
     body = bytearray()
     with anyio.CancelScope() as enough:

@@ -60,12 +60,13 @@ class PartitionStore:
 
     async def _alter(self, script: str) -> None:
         for _ in range(_ATTEMPTS):
-            if await self._is_altered(script):
+            if await self._try_to_alter(script):
                 return
             await trio.sleep(_PAUSE)
         raise TransactionConflict("The table was never free for a moment.")
 
-    async def _is_altered(self, script: str) -> bool:
+    async def _try_to_alter(self, script: str) -> bool:
+        """Whether it could be done; if not, somebody was at the table."""
         try:
             async with self._connection.transaction() as transaction:
                 await transaction.run_script(_BRIEFLY + script)

@@ -24,8 +24,8 @@ class Kept(Struct, frozen=True, kw_only=True):
     """The column that tells to which day a row belongs."""
 
     @property
-    def rest(self) -> str:
-        """The partition of the days that have none of their own."""
+    def default(self) -> str:
+        """The default partition: of the days that have none of their own."""
         return f"{self.table}_default"
 
 
@@ -63,7 +63,7 @@ def making(kept: Kept, day: date) -> str:
         lock table {kept.table} in access exclusive mode;
         create table {name} (like {kept.table} including all);
         with moved as (
-            delete from {kept.rest} where {kept.moment} >= '{start}' and {kept.moment} < '{end}' returning *
+            delete from {kept.default} where {kept.moment} >= '{start}' and {kept.moment} < '{end}' returning *
         )
         insert into {name} select * from moved;
         alter table {kept.table} attach partition {name} for values from ('{start}') to ('{end}');
@@ -78,8 +78,8 @@ def dropping(kept: Kept, day: date) -> str:
 def deleting_stray(kept: Kept) -> str:
     """The statement that deletes at most `:limit` rows from `:before`, as far as no day's partition has them."""
     return f"""
-        delete from {kept.rest}
-        where ctid = any(array(select ctid from {kept.rest} where {kept.moment} < :before limit :limit))
+        delete from {kept.default}
+        where ctid = any(array(select ctid from {kept.default} where {kept.moment} < :before limit :limit))
     """  # noqa: S608  # made of names that are all our own
 
 

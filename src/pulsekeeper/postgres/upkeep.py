@@ -18,7 +18,7 @@ _MOST_BATCHES = 1000
 Upkeep = Callable[[Connection, datetime], Awaitable[Struct]]
 """What a room wants to have done, on a connection whose statements may take their time. Gives what was done.
 
-The fields are called so that they can be read: `made`, `sessions_deleted`; names, numbers, or whether it was done.
+Its fields are logged and printed as they are called (`made`, `sessions_deleted`). Each is names, a number, or whether.
 """
 
 Turn = Callable[[datetime], Awaitable[Struct | None]]

@@ -5,4 +5,10 @@ acknowledged is stored, once, and need not be told again. Sessions that fall sil
 life. Nothing here leads to a person: ids are made by the service, and no address, user or free text about one is
 stored, because what is not there can be neither lost nor asked for. Nobody is told about anyone else: only operators
 see figures, sessions and events.
+
+To be read in this order: `model` and `records`, the nouns; what becomes of the body of a call, purely: `packing` takes
+it apart, `judging` (with `names` and `fields`) judges each event, `verdicts` says what the client is told; `tokens` and
+`signing`, who may speak; `store` (with `columns`); the actors `recorder` and `reaper`; `routes`, with `reception` and
+`backlog` at the door. `usage/` works figures out, `archive/` gives out what is stored, `upkeep/` deletes what is too
+old, and `sampling/` makes sessions up for demos.
 """

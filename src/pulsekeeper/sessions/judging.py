@@ -43,8 +43,8 @@ class Judged(Struct, frozen=True):
 _ShortScalar = Annotated[str, Meta(max_length=LONGEST_STRING)] | Integer | float | bool | None
 
 
-class _Quick(Struct):
-    """An event that needs no second look, apart from its names."""
+class _Quick(Struct, gc=False):
+    """An event that needs no second look, apart from its names. JSON has no cycles that a collector could find."""
 
     id: Id
     name: Annotated[str, Meta(max_length=LONGEST_NAME)]

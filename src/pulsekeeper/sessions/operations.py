@@ -29,8 +29,18 @@ _WHOSE = (
     " The session is known by its token: `Authorization: Bearer`, `X-Session-Token`, or `?token=` for beacons, which"
     " can set no header."
 )
+_INGESTING = (
+    f"Up to {MOST_EVENTS} events and 1 MiB in a call, unpacked: an object with `events`, a bare array, or an event on"
+    " each line; `Content-Encoding: gzip` is read. Each event is judged by itself, and what is accepted is committed"
+    " before the answer. An event is stored once for its id, however often it is sent, so repeat a call that was not"
+    " answered. Events are taken for a while after the end of their session. The clock of the client is corrected by"
+    " `sentAt`, which may also stand in the query."
+)
+_USELESS = "None is fit to be stored; or, as a problem, this is no list of events."
 _GET_AS_WELL = " `GET` is there for clients that have nothing else; prefer `POST`."
 _TOKEN_CODES = ("token_missing", "token_malformed", "token_unknown_key", "token_forged", "token_expired")
+_SPOKEN_ERRORS = (Forbidden, NotFound, Overloaded, RateLimited, Unauthorized, Unavailable)
+_INGEST_ERRORS = (Forbidden, Overloaded, PayloadTooLarge, RateLimited, Unauthorized, Unavailable, UnsupportedMediaType)
 _SPOKEN_CODES = {401: _TOKEN_CODES, 403: ("consent_withdrawn",), 404: ("unknown_session",)}
 
 _START = {
@@ -112,7 +122,7 @@ def still_alive(handler: Handler) -> tuple[Endpoint, ...]:
         summary="The session goes on.",
         description="Any other call of the session says so as well." + _WHOSE + _GET_AS_WELL,
         answers={204: Answer(description="It does.", headers=_LIMITS)},
-        errors=(Conflict, Forbidden, NotFound, Overloaded, RateLimited, Unauthorized, Unavailable),
+        errors=(Conflict, *_SPOKEN_ERRORS),
         codes=_SPOKEN_CODES | {409: ("session_ended",)},
     )
 
@@ -126,7 +136,7 @@ def end(handler: Handler) -> tuple[Endpoint, ...]:
         summary="End the session.",
         description="One that is over is left as it is." + _WHOSE + _GET_AS_WELL,
         answers={204: Answer(description="It is over.", headers=_LIMITS)},
-        errors=(Forbidden, NotFound, Overloaded, RateLimited, Unauthorized, Unavailable),
+        errors=_SPOKEN_ERRORS,
         codes=_SPOKEN_CODES,
     )
 
@@ -147,34 +157,16 @@ def ingest(handler: Handler) -> Endpoint:
         handler=handler,
         operation_id="ingest",
         summary="Store what happened in a session.",
-        description=(
-            f"Up to {MOST_EVENTS} events and 1 MiB in a call, unpacked: an object with `events`, a bare array, or an"
-            " event on each line; `Content-Encoding: gzip` is read. Each event is judged by itself, and what is"
-            " accepted is committed before the answer. An event is stored once for its id, however often it is sent, so"
-            " repeat a call that was not answered. Events are taken for a while after the end of their session. The"
-            " clock of the client is corrected by `sentAt`, which may also stand in the query." + _WHOSE
-        ),
+        description=_INGESTING + _WHOSE,
         parameters=(_TOKEN, Parameter(name="sentAt", description="When the call was sent, by the client's clock.")),
         body=IngestRequest,
         body_example=_EVENTS,
         media_types=("application/json", "application/x-ndjson", "text/plain"),
         answers={
             200: Answer(description="What became of them.", type=IngestReply, example=_ALL_STORED, headers=_LIMITS),
-            400: Answer(
-                description="None is fit to be stored; or, as a problem, this is no list of events.",
-                type=IngestReply,
-                example=_ALL_REFUSED,
-            ),
+            400: Answer(description=_USELESS, type=IngestReply, example=_ALL_REFUSED),
         },
-        errors=(
-            Forbidden,
-            Overloaded,
-            PayloadTooLarge,
-            RateLimited,
-            Unauthorized,
-            Unavailable,
-            UnsupportedMediaType,
-        ),
+        errors=_INGEST_ERRORS,
         codes={401: _TOKEN_CODES, 403: ("consent_withdrawn",)},
         max_body=MOST_BYTES,
     )

@@ -1,3 +1,8 @@
+-- name: hold_installations
+-- Keeps these installations from everybody else until the transaction ends. The statement that waits for another start
+-- does not see the session of it; the next one does.
+select from installations where id = any(:ids::uuid[]) order by id for update
+
 -- name: start_sessions
 -- Opens sessions. A known installation agrees anew; one that nobody knows gets the id that it is offered. Where a session
 -- takes the place of others, those end at their last sign of life.
@@ -283,6 +288,10 @@ set
     stale_since = case when ended_at is null then coalesce(stale_since, :at) else stale_since end
 from held
 where sessions.id = held.id and not is_withdrawn
+
+-- name: has_sessions
+-- Whether an installation has anything to erase.
+select exists (select from sessions where installation_id = :id)
 
 -- name: take_out_of_presence
 -- Forgets the peaks of the quarters in which an installation's sessions were there: they are worked out again.

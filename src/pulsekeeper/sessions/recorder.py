@@ -1,8 +1,8 @@
 """The actor of the handshake: takes every call that waits, commits them together, then answers.
 
-Starts share one statement and so do signs of life, events and ends; both run at the same time, with the withdrawals,
-each of which is a transaction of its own. Nothing is remembered between two batches: how a session stands is only known
-to its row.
+All starts of a batch share one statement; all signs of life, events and ends share another; each withdrawal is a
+transaction of its own. These three kinds of call are written side by side. Nothing is remembered between two batches:
+how a session stands is only known to its row.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

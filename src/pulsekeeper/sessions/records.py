@@ -35,8 +35,8 @@ class Opening(Struct, frozen=True, kw_only=True):
     replace: bool = False
 
 
-class Event(Struct, frozen=True):
-    """An event that is fit to be stored."""
+class Event(Struct, frozen=True, gc=False):
+    """An event that is fit to be stored. Too many for the garbage collector to look at, and nothing in them to find."""
 
     id: UUID
     name: str
@@ -80,7 +80,7 @@ class Heard(Struct, frozen=True):
 
     standing: Standing
     stored: int = 0
-    """How many of its events were stored now; the others had been before."""
+    """How many of its events were stored now. The others had been before, or are refused because of the standing."""
 
 
 class Swept(Struct, frozen=True):

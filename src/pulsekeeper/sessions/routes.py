@@ -6,6 +6,7 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
+from msgspec import Struct
 
 from pulsekeeper import errors
 from pulsekeeper.actors.mailbox import Ref
@@ -30,6 +31,12 @@ from pulsekeeper.zones import zone_named
 T = TypeVar("T")
 Sign = Callable[[Claims], Awaitable[str]]
 """The token that says this. Raises `errors.Unavailable` before there are keys."""
+
+
+class _Statement(Struct):
+    """What a query says of consent: a refusal counts wherever it stands, also beside a body."""
+
+    consent: bool = True
 
 
 class SessionRoutes:
@@ -68,7 +75,7 @@ class SessionRoutes:
         """Answers when the session and the consent are committed."""
         limits = self._reception.admit_start(request)
         wanted = _said(request, StartRequest)
-        if not wanted.consent:
+        if not (wanted.consent and decode_public_query(request, _Statement).consent):
             raise errors.Forbidden("Nothing is recorded of who has not agreed to it.", code="consent_required")
         claims = await self._started(_opening(wanted, self._clock()))
         reply = StartReply(

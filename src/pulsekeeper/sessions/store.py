@@ -8,19 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
-
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.driver import Row
 from pulsekeeper.postgres.transactions import Transaction
+from pulsekeeper.sessions.columns import of_events, of_openings
 from pulsekeeper.sessions.model import Settings
 from pulsekeeper.sessions.records import LONG, Claims, Heard, Opening, Speech, Standing, Swept
 
 _Q = queries.load("pulsekeeper.sessions")
-
-_SEPARATOR = b"\x1e"
-"""Between JSON documents, as in RFC 7464: within one it can only be escaped."""
 
 
 class SessionStore:
@@ -42,19 +38,13 @@ class SessionStore:
 
     async def start(self, openings: Sequence[Opening]) -> list[UUID]:
         """Open sessions. Gives the id of each one's installation, in the order of the openings."""
-        rows = await self._database.fetch(
-            _Q.start_sessions,
-            ats=[each.at for each in openings],
-            session_ids=[each.session_id for each in openings],
-            known_as=[each.known_as for each in openings],
-            otherwise=[each.otherwise for each in openings],
-            consent_versions=[each.consent_version for each in openings],
-            app_versions=[each.app_version for each in openings],
-            platforms=[each.platform for each in openings],
-            timezones=[each.timezone for each in openings],
-            replaces=[each.replace for each in openings],
-            **self._limits,
-        )
+        parameters = of_openings(openings) | self._limits
+        if not any(each.replace for each in openings):
+            rows = await self._database.fetch(_Q.start_sessions, **parameters)
+        else:
+            async with self._database.transaction() as transaction:
+                await transaction.execute(_Q.hold_installations, ids=parameters["known_as"])
+                rows = await transaction.fetch(_Q.start_sessions, **parameters)
         return [row["installation_id"] for row in rows]
 
     async def speak(self, speeches: Sequence[Speech]) -> list[Heard]:
@@ -67,7 +57,7 @@ class SessionStore:
         [row] = await self._database.fetch(
             _Q.speak,
             **self._of_sessions(speeches, places),
-            **_of_events(speeches),
+            **of_events(speeches),
             places=[places[each.claims.session_id] for each in speeches],
             ats=[each.at for each in speeches],
             acted=[each.acted for each in speeches],
@@ -92,7 +82,7 @@ class SessionStore:
             if not await transaction.fetch(_Q.withdraw_consent, id=of, at=at, erase=erase):
                 return Standing.UNKNOWN
             await transaction.execute(_Q.withdraw_sessions, id=of, at=at, **self._limits)
-            if erase:
+            if erase and await transaction.fetch_value(_Q.has_sessions, id=of):
                 await self._erase(transaction, of)
         return Standing.ENDED
 
@@ -162,35 +152,6 @@ def _places(speeches: Sequence[Speech]) -> dict[UUID, int]:
     """The sessions, numbered from 1."""
     distinct = dict.fromkeys(each.claims.session_id for each in speeches)
     return {session_id: place for place, session_id in enumerate(distinct, 1)}
-
-
-def _of_events(speeches: Sequence[Speech]) -> dict[str, object]:
-    """The columns of all events, with the number of each one's speech."""
-    events = [event for each in speeches for event in each.events]
-    return {
-        "event_speeches": _array([number for number, each in enumerate(speeches, 1) for _ in each.events]),
-        "event_ids": _array([event.id for event in events]),
-        "names": _array([event.name for event in events]),
-        "event_ats": _array([event.at for event in events]),
-        "raw_ats": _array([event.raw_at for event in events]),
-        "seqs": _array([event.seq for event in events]),
-        "props": _joined([event.props or b"" for event in events]),
-        "separator": _SEPARATOR.decode(),
-        "cuts": _array([event.is_cut for event in events]),
-    }
-
-
-def _array(values: Sequence[object]) -> str:
-    """Ids, times, numbers, truths or names as PostgreSQL writes arrays: but for the brackets that is JSON."""
-    return "{" + msgspec.json.encode(values)[1:-1].decode() + "}"
-
-
-def _joined(documents: Sequence[bytes]) -> str:
-    """JSON documents, or nothing, one after the other. `ValueError` for what is no JSON: it would mix up the others."""
-    joined = _SEPARATOR.join(documents)
-    if joined.count(_SEPARATOR) != max(len(documents) - 1, 0):
-        raise ValueError("a document has a control character in it")
-    return joined.decode()
 
 
 def _standings(row: Row) -> dict[int, Standing]:

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any, cast
 
 from hypercorn.typing import HTTPScope
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response, current_app, request
 from quart.routing import QuartRule
 from quart.wrappers.base import BaseRequestWebsocket
 from quart_trio import QuartTrio
@@ -21,6 +21,7 @@ from pulsekeeper.web.exchange import Exchange, StreamBody, asked_path
 from pulsekeeper.web.gate import Gate, Services
 from pulsekeeper.web.problems import HeaderFieldsTooLarge, MethodNotAllowed, PayloadTooLarge, RequestTimeout
 from pulsekeeper.web.settings import Settings
+from pulsekeeper.web.uploads import Upload, Uploads
 from pulsekeeper.web.wire import Headers, Reply, Request
 
 View = Callable[..., Awaitable[Response]]
@@ -49,6 +50,7 @@ class App(QuartTrio):
 
     def __init__(self, gate: Gate, services: Services) -> None:
         super().__init__(__name__, static_folder=None, template_folder=None)
+        self.uploads = Uploads()
         self._gate = gate
         self._clock = services.clock
 
@@ -153,10 +155,12 @@ def _incoming(services: Services, path_params: Mapping[str, str]) -> Request:
 async def _read_body(limit: int) -> bytes:
     body = bytearray()
     try:
-        async for chunk in request.body:
-            body += chunk
-            if len(body) > limit:
-                raise PayloadTooLarge(limit)
+        with Upload(cast(App, current_app).uploads) as upload:
+            async for chunk in request.body:
+                body += chunk
+                if len(body) > limit:
+                    raise PayloadTooLarge(limit)
+                upload.grown_to(len(body))
     except RequestEntityTooLarge:
         raise PayloadTooLarge(limit) from None
     return bytes(body)

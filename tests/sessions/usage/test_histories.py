@@ -29,7 +29,7 @@ CHANGES = {
     "Asia/Kathmandu": "2026-05-01 00:00",
 }
 DAYS = 4
-EMPTY = inline("truncate installations, sessions, events, session_rollups, event_rollups, presence_rollups")
+EMPTY = inline("truncate installations, sessions, events, session_rollups, event_rollups, event_sums, presence_rollups")
 SPOIL = inline("update event_rollups set events = events + 7")
 ROLLUPS = inline("select quarter, name, value, events from event_rollups where events <> 0 order by 1, 2, 3")
 once_each = settings(

@@ -24,22 +24,24 @@ create table installations (
 -- installation's row says of its sessions so far: who holds a session's row knows by it alone whether events are taken.
 -- For how long stories were open is worked out with the roll-ups; unclosed ones count until `open_until`, and the signs of
 -- life that come after it are added when the figures are read.
+-- Columns of a fixed size that always have a value come first: what stands behind others takes longer to get at, which is
+-- felt where all sessions of a month are read.
 create table sessions (
     id               uuid primary key,
     installation_id  uuid not null,
     started_at       timestamptz not null,
     last_seen_at     timestamptz not null,
-    ended_at         timestamptz,
-    end_reason       text check (end_reason in ('explicit', 'timeout', 'consent', 'max_length', 'replaced')),
     check_at         timestamptz not null,
-    is_withdrawn     boolean not null default false,
-    acted            boolean not null default false,
-    away             tstzmultirange not null default '{}',
     changes          bigint not null default 0,
-    stale_since      timestamptz,
     story_seconds    double precision not null default 0,
     stories_unclosed bigint not null default 0,
+    acted            boolean not null default false,
+    is_withdrawn     boolean not null default false,
+    ended_at         timestamptz,
+    end_reason       text check (end_reason in ('explicit', 'timeout', 'consent', 'max_length', 'replaced')),
+    stale_since      timestamptz,
     open_until       timestamptz,
+    away             tstzmultirange not null default '{}',
     app_version      text,
     platform         text,
     timezone         text,
@@ -100,6 +102,60 @@ create table event_rollups (
     events  bigint not null,
     primary key (quarter, name, value)
 );
+
+-- Sums of `event_rollups` that a month can be read from in little time: by the hour and name, with '' as the value, and by
+-- UTC's day, name and value, where there is one. Most zones' midnights are at a full hour; the quarters between a midnight
+-- and the full hour or day are read from `event_rollups`.
+create table event_sums (
+    span   text not null check (span in ('hour', 'day')),
+    start  timestamptz not null,
+    name   text not null,
+    value  text not null,
+    events bigint not null,
+    primary key (span, start, name, value)
+);
+
+-- Keeps the sums with whatever is written to the roll-up, whoever does it: they cannot differ. Transactions take turns,
+-- because nearly all of them write the sums of the same day, and some more than once.
+create function sum_up_events() returns trigger language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(7308324466019233137);
+    execute format(
+        $sql$
+            insert into event_sums (span, start, name, value, events)
+            select span, start, name, sums.value, sum(events)
+            from (%s) as changed
+            cross join lateral (values
+                ('hour', date_bin('1 hour', quarter, 'epoch'), ''),
+                ('day', date_bin('1 day', quarter, 'epoch'), changed.value)
+            ) as sums (span, start, value)
+            where span = 'hour' or sums.value <> ''
+            group by 1, 2, 3, 4
+            having sum(events) <> 0
+            on conflict (span, start, name, value) do update set events = event_sums.events + excluded.events
+        $sql$,
+        case tg_op
+            when 'INSERT' then 'select * from added'
+            when 'DELETE' then 'select quarter, name, value, -events as events from removed'
+            else 'select * from added union all select quarter, name, value, -events from removed'
+        end
+    );
+    if tg_op <> 'INSERT' then  -- nothing is left of what was erased, not even its name
+        delete from event_sums
+        using (select min(quarter) as first, max(quarter) as last from removed) as removed
+        where
+            span in ('hour', 'day') and start > removed.first - interval '1 day' and start <= removed.last
+            and events = 0;
+    end if;
+    return null;
+end
+$$;
+create trigger event_rollups_inserted after insert on event_rollups
+referencing new table as added for each statement execute function sum_up_events();
+create trigger event_rollups_updated after update on event_rollups
+referencing old table as removed new table as added for each statement execute function sum_up_events();
+create trigger event_rollups_deleted after delete on event_rollups
+referencing old table as removed for each statement execute function sum_up_events();
 
 -- The most sessions that were open and fresh at one time in a quarter of an hour. The last ones may still change.
 create table presence_rollups (

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from pulsekeeper.errors import NotFound, Overloaded
 from pulsekeeper.sessions.archive.periods import MOST_DAYS
-from pulsekeeper.sessions.archive.timeline import MOST_EVENTS, Timeline
+from pulsekeeper.sessions.archive.timeline import LARGEST_PAGE, Timeline
 from pulsekeeper.web.endpoints import Answer, Endpoint, Parameter
 from pulsekeeper.web.identity import Scope
 from pulsekeeper.web.wire import Handler
@@ -40,6 +40,16 @@ _TIMELINE = {
     "next": _EVENT_ID,
 }
 
+_EXPORTING = (
+    "Everything received from `from` on and before `to`, as of one moment, about in the order of receipt. With"
+    f" neither: yesterday, in UTC. At most {MOST_DAYS} days. What is not complete ends without the end of a"
+    " chunked reply, so that no client takes it for whole; a reader that stands still for a minute is left."
+    " In CSV, RFC 4180 in UTF-8, what is absent is empty, and no cell begins like a formula; in `props`, which"
+    " are JSON, a semicolon is written `\\u003b`, so that a spreadsheet that splits there finds nothing to"
+    " execute. Parquet has times with their zone and ids as UUIDs; it is there if the extra `lake` is"
+    " installed, and begins when all of it is written."
+)
+
 _endpoint = partial(Endpoint, method="GET", tag="sessions", scope=Scope.ADMIN)
 
 
@@ -66,7 +76,7 @@ def show_session(handler: Handler) -> Endpoint:
             Parameter(
                 name="limit",
                 description="How many events at most; 100 unless given.",
-                type=Annotated[int, Meta(ge=1, le=MOST_EVENTS)],
+                type=Annotated[int, Meta(ge=1, le=LARGEST_PAGE)],
                 example=100,
             ),
         ),
@@ -82,15 +92,7 @@ def export_events(handler: Handler) -> Endpoint:
         handler=handler,
         operation_id="exportEvents",
         summary="Raw events, as a file.",
-        description=(
-            "Everything received from `from` on and before `to`, as of one moment, about in the order of receipt. With"
-            f" neither: yesterday, in UTC. At most {MOST_DAYS} days. What is not complete ends without the end of a"
-            " chunked reply, so that no client takes it for whole; a reader that stands still for a minute is left."
-            " In CSV, RFC 4180 in UTF-8, what is absent is empty, and no cell begins like a formula; in `props`, which"
-            " are JSON, a semicolon is written `\\u003b`, so that a spreadsheet that splits there finds nothing to"
-            " execute. Parquet has times with their zone and ids as UUIDs; it is there if the extra `lake` is"
-            " installed, and begins when all of it is written."
-        ),
+        description=_EXPORTING,
         parameters=(
             Parameter(
                 name="format",

@@ -12,7 +12,7 @@ from pulsekeeper.clock import Clock
 from pulsekeeper.sessions.archive import archive_operations, lake
 from pulsekeeper.sessions.archive.archive_store import ArchiveStore
 from pulsekeeper.sessions.archive.exports import open_export
-from pulsekeeper.sessions.archive.formats import PARQUET_TYPE, TEXT
+from pulsekeeper.sessions.archive.formats import PARQUET_TYPE, TEXT_FORMATS
 from pulsekeeper.sessions.archive.periods import ExportQuery, Format, Period, period_of
 from pulsekeeper.sessions.archive.timeline import TimelineQuery, as_of, timeline
 from pulsekeeper.sessions.model import Settings
@@ -56,7 +56,7 @@ class ArchiveRoutes:
         await self._store.check()
         return Reply(
             status=200,
-            content_type=TEXT[query.format].content_type if query.format in TEXT else PARQUET_TYPE,
+            content_type=TEXT_FORMATS[query.format].content_type if query.format in TEXT_FORMATS else PARQUET_TYPE,
             headers=(("Content-Disposition", f'attachment; filename="{_name(period, query.format)}"'),),
             stream=partial(self._stream, period, query.format),
         )

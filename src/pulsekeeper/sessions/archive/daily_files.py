@@ -51,7 +51,7 @@ class DailyFiles:
         """
         if self._format == "parquet":
             lake.require()
-        with _told(self._folder):
+        with _disk_errors_as_sentences(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             with _locked(self._folder):
                 for each in days:
@@ -106,7 +106,7 @@ def _lock(descriptor: int, folder: Path) -> None:
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _disk_errors_as_sentences(folder: Path) -> Iterator[None]:
     """What is wrong with a disk or a folder, as a sentence."""
     try:
         yield

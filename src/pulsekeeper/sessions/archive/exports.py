@@ -9,7 +9,7 @@ import trio
 
 from pulsekeeper.postgres.transactions import Cursor
 from pulsekeeper.sessions.archive.archive_store import ArchiveStore
-from pulsekeeper.sessions.archive.formats import CSV, TEXT, TextFormat, exported
+from pulsekeeper.sessions.archive.formats import CSV, TEXT_FORMATS, TextFormat, exported
 from pulsekeeper.sessions.archive.lake import csv_to_parquet
 from pulsekeeper.sessions.archive.periods import Format, Period
 
@@ -29,7 +29,7 @@ async def open_export(store: ArchiveStore, period: Period, to: Format) -> AsyncI
             async with aclosing(_bytes_of(path)) as chunks:
                 yield chunks
     else:
-        async with store.exported(period) as cursor, aclosing(_text(cursor, TEXT[to])) as chunks:
+        async with store.exported(period) as cursor, aclosing(_text(cursor, TEXT_FORMATS[to])) as chunks:
             yield chunks
 
 
@@ -39,7 +39,7 @@ async def write_export(store: ArchiveStore, period: Period, to: Format, path: Pa
     The file is there when this returns, but not yet safe from a power failure.
     """
     if to != "parquet":
-        return await _write_text(store, period, TEXT[to], path)
+        return await _write_text(store, period, TEXT_FORMATS[to], path)
     with tempfile.TemporaryDirectory(prefix="pulsekeeper-export-") as folder:
         source = Path(folder) / "events.csv"
         count = await _write_text(store, period, CSV, source)

@@ -84,5 +84,5 @@ def _written(rows: Sequence[Sequence[object]]) -> bytes:
 
 NDJSON = TextFormat("application/x-ndjson", b"", ndjson)
 CSV = TextFormat("text/csv; charset=utf-8; header=present", _written([COLUMNS]), csv_lines)
-TEXT = {"ndjson": NDJSON, "csv": CSV}
+TEXT_FORMATS = {"ndjson": NDJSON, "csv": CSV}
 PARQUET_TYPE = "application/vnd.apache.parquet"

@@ -9,8 +9,8 @@ from msgspec import Raw, Struct
 
 from pulsekeeper.sessions.model import EndReason, SessionState, Settings
 
-MOST_EVENTS = 500
-"""On a page."""
+LARGEST_PAGE = 500
+"""Events."""
 _MANY_DIGITS = 9  # more are not worth reading
 CLOCK_DIFFERENCE = timedelta(days=1)
 """By how much an event may, by the clock of the node that received it, be older than its session's start."""
@@ -19,13 +19,13 @@ CLOCK_DIFFERENCE = timedelta(days=1)
 class PageSize(int):
     """A number of events, written in decimal digits."""
 
-    EXPECTED: ClassVar[str] = f"a whole number from 1 to {MOST_EVENTS}"
+    EXPECTED: ClassVar[str] = f"a whole number from 1 to {LARGEST_PAGE}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what was written. Raises `ValueError` with a sentence."""
         size = cls(text) if text.isascii() and text.isdigit() and len(text) < _MANY_DIGITS else cls(0)
-        if not 1 <= size <= MOST_EVENTS:
+        if not 1 <= size <= LARGEST_PAGE:
             raise ValueError(f"expected {cls.EXPECTED}, got {text[:40]!r}")
         return size
 

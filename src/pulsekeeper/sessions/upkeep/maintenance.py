@@ -48,7 +48,7 @@ async def maintain(settings: Settings, connection: Connection, now: datetime) ->
     return Maintained(
         made=tuple(made),
         dropped=dropped,
-        event_ids_forgotten=forgotten + await store.forget_event_ids(EVENTS.rest, kept_since),
+        event_ids_forgotten=forgotten + await store.forget_event_ids(EVENTS.default, kept_since),
         events_deleted=await in_batches(partial(tables.delete_stray, EVENTS), kept_since),
         sessions_deleted=await in_batches(store.delete_sessions, kept_since - settings.late),
         rollups_deleted=await in_batches(store.delete_event_rollups, kept_since)

@@ -1,6 +1,6 @@
 """From what the database has counted to the figures. The heavy part of an answer: call it in a thread."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain
@@ -21,14 +21,17 @@ F = TypeVar("F", bound=Figures)
 
 
 class SessionCount(NamedTuple):
-    """Sessions that were started in the same bucket, and ended in the same one for the same reason."""
+    """Sessions that were started in the same bucket, and ended for the same reason."""
 
     place: int
-    """From 0; what is no place of a bucket is before or after all of them."""
-    place_of_end: int | None
-    """`None` for those that are open."""
+    """From 0; -1 of those that were started before the first bucket."""
     reason: str | None
+    """`None` for those that are open."""
     sessions: int
+    ended: int
+    """How many of them ended in the same bucket."""
+    later_ends: Sequence[int]
+    """The places in which the others did; what is no place of a bucket is after all of them."""
     lengths: Sequence[float]
     """Seconds; of those that are over."""
     story_seconds: float
@@ -40,8 +43,14 @@ class EventCount(NamedTuple):
 
     place: int
     name: str
+    events: int
+
+
+class ValueCount(NamedTuple):
+    """How often something happened to a story or page in all buckets."""
+
+    name: str
     value: str
-    """The story or page, or ''."""
     events: int
 
 
@@ -52,6 +61,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     presences: Sequence[Presence]
     """One for each installation that was active."""
     events: Sequence[EventCount]
+    values: Sequence[ValueCount]
     peaks: Mapping[int, int]
     """By the place of the bucket."""
     concurrent: int
@@ -102,7 +112,7 @@ class _Part:
 def reply_of(buckets: Buckets, counts: Counts, settings: Settings, now: datetime) -> MetricsReply:
     """Put the counts together."""
     activity = activity_of(counts.presences, buckets.count)
-    parts = _parts(buckets.count, counts, activity, buckets.begun(now) - 1)
+    parts = _parts(buckets.count, counts, activity, buckets.present(now))
     return MetricsReply(
         from_=buckets.first,
         to=buckets.last,
@@ -115,8 +125,8 @@ def reply_of(buckets: Buckets, counts: Counts, settings: Settings, now: datetime
             for part, start, end in zip(parts, buckets.starts, buckets.edges[1:], strict=True)
         ),
         totals=_total(parts, activity.people).figures(Figures, settings),
-        top_stories=_top(counts.events, (settings.opened_event, settings.closed_event)),
-        top_pages=_top(counts.events, (settings.page_event,)),
+        top_stories=_top(counts.values, (settings.opened_event, settings.closed_event)),
+        top_pages=_top(counts.values, (settings.page_event,)),
         retention=_retention(buckets, activity, now),
     )
 
@@ -131,19 +141,27 @@ def percentile(ordered: Sequence[float], fraction: float) -> float | None:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def _parts(count: int, counts: Counts, activity: Activity, present: int) -> list[_Part]:
+def _parts(count: int, counts: Counts, activity: Activity, present: int | None) -> list[_Part]:
     parts = [_Part() for _ in range(count)]
     for sessions in counts.sessions:
-        if 0 <= sessions.place < count:
+        if sessions.place >= 0:
             parts[sessions.place].start(sessions)
-        if sessions.reason is not None and sessions.place_of_end is not None and 0 <= sessions.place_of_end < count:
-            parts[sessions.place_of_end].ended[sessions.reason] += sessions.sessions
+        if sessions.reason is not None:
+            _end(parts, sessions, sessions.reason)
     for event in counts.events:
         parts[event.place].events[event.name] += event.events
     for place, part in enumerate(parts):
         part.active = activity.active[place].bit_count()
         part.peak = max(counts.peaks.get(place, 0), counts.concurrent if place == present else 0)
     return parts
+
+
+def _end(parts: Sequence[_Part], sessions: SessionCount, reason: str) -> None:
+    if sessions.place >= 0:
+        parts[sessions.place].ended[reason] += sessions.ended
+    for place in sessions.later_ends:
+        if place < len(parts):
+            parts[place].ended[reason] += 1
 
 
 def _total(parts: Sequence[_Part], people: int) -> _Part:
@@ -161,11 +179,11 @@ def _total(parts: Sequence[_Part], people: int) -> _Part:
     return total
 
 
-def _top(events: Sequence[EventCount], names: Sequence[str]) -> tuple[Counted, ...]:
-    counts: defaultdict[str, int] = defaultdict(int)
-    for event in events:
-        if event.name in names and event.value:
-            counts[event.value] += event.events
+def _top(values: Sequence[ValueCount], names: Sequence[str]) -> tuple[Counted, ...]:
+    counts: Counter[str] = Counter()
+    for each in values:
+        if each.name in names:
+            counts[each.value] += each.events
     first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_VALUES]
     return tuple(Counted(value, count) for value, count in first)
 

@@ -10,7 +10,7 @@ from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.failures import TransactionConflict
 from pulsekeeper.sessions.model import Settings
 from pulsekeeper.sessions.usage.rollup_store import RollupStore, open_rollup_store
-from pulsekeeper.sessions.usage.rollups import QUARTER, Accounted, WorkedOut, quarter_of, work_out
+from pulsekeeper.sessions.usage.rollups import QUARTER, Accounted, WorkedOut, in_portions, quarter_of, work_out
 
 MOST_LOTS = 50
 """Of sessions, in one run."""
@@ -18,6 +18,8 @@ MOST_WINDOWS = 64
 """Of presence, in one run."""
 WINDOW = 192 * QUARTER
 """Two days: what one statement works out of presence."""
+MOST_EVENTS = 5_000
+"""Of sessions that are written together: their rows are locked for as long, and whoever speaks for them waits."""
 _ATTEMPTS = 5
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,7 +44,9 @@ async def account(store: RollupStore, until: datetime, lots: int) -> tuple[int, 
     for _ in range(lots):
         sessions = await store.stale_sessions(until)
         worked_out = await trio.to_thread.run_sync(work_out, sessions)  # pages must not wait for figures
-        accounted = await _write(store, worked_out) if worked_out else 0
+        accounted = 0
+        for portion in in_portions(worked_out, MOST_EVENTS):
+            accounted += await _write(store, portion)
         if not accounted:
             return total, True
         total += accounted

@@ -67,6 +67,10 @@ class Buckets(Struct, frozen=True, kw_only=True):
         """How many have begun."""
         return bisect_right(self.edges[:-1], now)
 
+    def present(self, now: datetime) -> int | None:
+        """The place of the one that is going on; `None` when all of them are over, or none has begun."""
+        return self.over(now) if self.over(now) < self.begun(now) else None
+
     def over(self, now: datetime) -> int:
         """How many are over; their figures can only change by what is told late."""
         return bisect_right(self.edges[1:], now)

@@ -8,10 +8,10 @@ import trio
 
 from pulsekeeper.errors import PulsekeeperError
 from pulsekeeper.postgres import queries
-from pulsekeeper.postgres.statements import Statements
+from pulsekeeper.postgres.database import Database
 from pulsekeeper.sessions.model import Settings
 from pulsekeeper.sessions.records import LONG
-from pulsekeeper.sessions.usage.assembling import Counts, EventCount, SessionCount
+from pulsekeeper.sessions.usage.assembling import Counts, EventCount, SessionCount, ValueCount
 from pulsekeeper.sessions.usage.calendar import Buckets
 from pulsekeeper.sessions.usage.retention import Presence
 from pulsekeeper.sessions.usage.rollups import fresh_for, longest_trace
@@ -26,7 +26,7 @@ T = TypeVar("T")
 class FiguresStore:
     """Counts of sessions and events. Every method raises `errors.Unavailable` when the database is away."""
 
-    def __init__(self, database: Statements, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         """`database` is the pool: its statements run side by side, each on a connection of its own."""
         self._database = database
         self._settings = settings
@@ -34,9 +34,10 @@ class FiguresStore:
     async def counts(self, buckets: Buckets, now: datetime) -> Counts:
         """Everything that the figures are made of."""
         async with trio.open_nursery() as nursery:
-            events = _Reading(nursery, lambda: self._events(buckets))
-            presences = _Reading(nursery, lambda: self._presences(buckets))
             sessions = _Reading(nursery, lambda: self._sessions(buckets))
+            presences = _Reading(nursery, lambda: self._presences(buckets))
+            events = _Reading(nursery, lambda: self._events(buckets))
+            values = _Reading(nursery, lambda: self._values(buckets))
             peaks = _Reading(nursery, lambda: self._peaks(buckets))
             present = _Reading(nursery, lambda: self._present(now))
         concurrent, current = present.unwrap()
@@ -44,6 +45,7 @@ class FiguresStore:
             sessions=sessions.unwrap(),
             presences=presences.unwrap(),
             events=events.unwrap(),
+            values=values.unwrap(),
             peaks=peaks.unwrap(),
             concurrent=concurrent,
             current=current,
@@ -51,23 +53,30 @@ class FiguresStore:
 
     async def _sessions(self, buckets: Buckets) -> list[SessionCount]:
         rows = await self._database.fetch(
-            _Q.measure_sessions,
-            edges=buckets.edges,
-            start=buckets.start,
-            until=buckets.end,
-            longest=longest_trace(self._settings),
+            _Q.measure_sessions, edges=buckets.edges, longest=longest_trace(self._settings)
         )
         return [SessionCount(*row) for row in rows]
 
     async def _presences(self, buckets: Buckets) -> list[Presence]:
-        rows = await self._database.fetch(
-            _Q.list_activity, edges=buckets.edges, start=buckets.start, until=buckets.end, long=LONG
-        )
+        async with self._database.transaction() as transaction:
+            await transaction.fetch(_Q.plan_for_values)
+            rows = await transaction.fetch(
+                _Q.list_activity,
+                edges=buckets.edges,
+                count=buckets.count,
+                start=buckets.start,
+                until=buckets.end,
+                long=LONG,
+            )
         return [Presence(*row) for row in rows]
 
     async def _events(self, buckets: Buckets) -> list[EventCount]:
-        rows = await self._database.fetch(_Q.count_events, edges=buckets.edges, start=buckets.start, until=buckets.end)
+        rows = await self._database.fetch(_Q.count_events, starts=buckets.edges[:-1], ends=buckets.edges[1:])
         return [EventCount(*row) for row in rows]
+
+    async def _values(self, buckets: Buckets) -> list[ValueCount]:
+        rows = await self._database.fetch(_Q.count_values, start=buckets.start, until=buckets.end)
+        return [ValueCount(*row) for row in rows]
 
     async def _peaks(self, buckets: Buckets) -> Mapping[int, int]:
         rows = await self._database.fetch(_Q.list_peaks, edges=buckets.edges, start=buckets.start, until=buckets.end)

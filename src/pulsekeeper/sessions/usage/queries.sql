@@ -13,17 +13,24 @@ select pg_advisory_lock(7308324466019233136)
 select pg_advisory_unlock(7308324466019233136)
 
 -- name: stale_sessions
--- Some of the sessions that have changed since they were worked out, those first that have waited longest, with what
--- they say of stories. Escapes that PostgreSQL cannot turn into text are in no story's name.
+-- Some of the sessions that have changed since they were worked out, those first that have waited longest, with how many
+-- events they have, and what these say of stories: as JSON, which can be read in a thread. Escapes that PostgreSQL cannot
+-- turn into text are in no story's name.
 select
-    stale.id, changes, coalesce(ended_at, last_seen_at) as until,
-    coalesce(seqs, '{}') as seqs, coalesce(ats, '{}') as ats, coalesce(opens, '{}') as opens,
-    coalesce(stories, '{}') as stories
+    stale.id, changes, coalesce(ended_at, last_seen_at) as until, events, coalesce(stories, '[]') as stories
 from (
     select * from sessions where stale_since <= :until order by stale_since, started_at limit :limit
 ) as stale
 cross join lateral (
-    select array_agg(seq) as seqs, array_agg(at) as ats, array_agg(opens) as opens, array_agg(story) as stories
+    select count(*) as events
+    from events
+    where
+        session_id = stale.id
+        and received_at >= started_at - interval '2 hours'
+        and received_at <= coalesce(ended_at, last_seen_at) + :late::interval + interval '2 hours'
+) as counted
+cross join lateral (
+    select json_agg(json_build_array(seq, at, opens, story)) as stories
     from (
         select
             seq, at, name = :opened_event as opens,
@@ -53,7 +60,8 @@ for no key update
 -- name: account
 -- Writes what was worked out of sessions, where they are as they were when they were read: their events are counted, the
 -- difference to what was counted before goes to the roll-up, and who has become active is told from it. The counts are of
--- the same moment as the check, because an event is stored together with the change that it is.
+-- the same moment as the check, because an event is stored together with the change that it is. Tells how many sessions
+-- were written, and in which quarters something is less than before: nothing may be left of it there.
 with given as (
     select id, changes, until, story_seconds, stories_unclosed
     from unnest(
@@ -156,7 +164,14 @@ known as (
     from active
     where installations.id = active.installation_id and (first_active_at is null or first_active_at > earliest)
 )
-select count(*) from settled
+select
+    (select count(*) from settled) as accounted,
+    array(select distinct to_timestamp(quarter * 900) from difference where events < 0) as lessened
+
+-- name: forget_empty_counts
+-- Deletes what has not happened after all. Below nothing is what was taken out of a quarter that is deleted already,
+-- because it is past the retention.
+delete from event_rollups where quarter = any(:quarters::timestamptz[]) and events <= 0
 
 -- name: next_unsettled_quarter
 -- The first quarter of an hour, of those from a moment to the present in which there were sessions, whose presence was
@@ -171,7 +186,8 @@ where
 
 -- name: work_out_presence
 -- The most sessions that were present at one time in each quarter of an hour between two. A session is present from its
--- start to its end, if somebody ended it, or else for two intervals after its last sign of life; but not while it was away.
+-- start until two intervals after its last sign of life, or until somebody ended it, if that was before; but not while it
+-- was away. Late events may move its end later, and yet nobody heard of it in between.
 -- A quarter is final when it was worked out again after everything about it is known: the first time, an erasure may have
 -- happened just between reading and writing.
 with spans as (
@@ -180,10 +196,10 @@ with spans as (
     cross join unnest(
         tstzmultirange(tstzrange(
             started_at,
-            greatest(started_at, case
-                when end_reason in ('explicit', 'consent', 'replaced') then ended_at
-                else least(last_seen_at + :fresh::interval, :now::timestamptz)
-            end)
+            greatest(started_at, least(
+                last_seen_at + :fresh::interval,
+                case when end_reason in ('explicit', 'consent', 'replaced') then ended_at else :now::timestamptz end
+            ))
         ))
         * tstzmultirange(tstzrange(:start, :until)) - away
     ) as span
@@ -261,34 +277,53 @@ delete from presence_rollups where quarter >= :since
 select count(*) from sessions where stale_since <= :until
 
 -- name: measure_sessions
--- The sessions that were started or ended in the buckets, put together by the bucket of the start and of the end, and by
--- the reason: how many, the lengths in seconds of those that are over, and for how long their stories were open. A place
--- that is none of the buckets' is before or after all of them. No session is longer than `longest`.
-select
-    width_bucket(started_at, :edges::timestamptz[]) - 1 as place,
-    width_bucket(ended_at, :edges::timestamptz[]) - 1 as place_of_end,
-    end_reason as reason,
-    count(*) as sessions,
-    coalesce(
-        array_agg(date_part('epoch', ended_at - started_at)) filter (where ended_at is not null), '{}'
-    ) as lengths,
-    sum(
-        story_seconds + stories_unclosed * coalesce(
-            date_part('epoch', coalesce(ended_at, last_seen_at) - open_until), 0
-        )
-    ) as story_seconds,
-    sum(stories_unclosed)::bigint as stories_unclosed
-from sessions
-where started_at >= :start::timestamptz - :longest::interval and started_at < :until
-group by place, place_of_end, reason
+-- The sessions that were started in a bucket, or before the first one, by the reason of their end: how many, how many of
+-- them ended in the same bucket, in which ones the others did, the lengths in seconds of those that are over, and for how
+-- long their stories were open. A place that is none of the buckets' is before or after all of them. No session is longer
+-- than `longest`. Buckets are looked up one by one, for then nothing is sorted, whatever the server expects.
+select (bucket.place - 2)::integer as place, counted.*
+from unnest(
+    array_prepend((:edges::timestamptz[])[1] - :longest::interval, :edges::timestamptz[]), :edges::timestamptz[]
+) with ordinality as bucket (start, until, place)
+cross join lateral (
+    select
+        end_reason as reason,
+        count(*) as sessions,
+        count(*) filter (where ended_at < bucket.until) as ended,
+        coalesce(
+            array_agg(width_bucket(ended_at, :edges::timestamptz[]) - 1) filter (where ended_at >= bucket.until), '{}'
+        ) as later_ends,
+        coalesce(
+            array_agg(date_part('epoch', ended_at - started_at)) filter (where ended_at is not null), '{}'
+        ) as lengths,
+        sum(story_seconds) + coalesce(
+            sum(stories_unclosed * date_part('epoch', coalesce(ended_at, last_seen_at) - open_until))
+            filter (where open_until is not null),
+            0
+        ) as story_seconds,
+        sum(stories_unclosed)::bigint as stories_unclosed
+    from sessions
+    where started_at >= bucket.start and started_at < bucket.until
+    group by end_reason
+) as counted
+order by place
+
+-- name: plan_for_values
+-- Has the statements of a transaction planned for the values that they are given: without them, a month looks like a few
+-- rows, which are best sorted.
+select set_config('plan_cache_mode', 'force_custom_plan', true)
 
 -- name: list_activity
--- The buckets in which installations were active, one for each session, and the one in which each was so for the first
--- time ever. What the accountant has not told the installations yet is seen in the sessions.
+-- For each installation that was active, a text with a 1 for the buckets in which it was and a 0 for the others, and the
+-- bucket in which it was so for the first time ever. What the accountant has not told the installations yet is seen in the
+-- sessions.
 select places, width_bucket(least(first_active_at, earliest), :edges::timestamptz[]) - 1 as first_place
 from (
     select
-        installation_id, array_agg(width_bucket(started_at, :edges::timestamptz[]) - 1) as places,
+        installation_id,
+        bit_or(
+            set_bit(repeat('0', :count::integer)::varbit, width_bucket(started_at, :edges::timestamptz[]) - 1, 1)
+        )::text as places,
         min(started_at) as earliest
     from sessions
     where
@@ -299,11 +334,44 @@ from (
 join installations on installations.id = installation_id
 
 -- name: count_events
--- How often what happened, by bucket, name, and story or page.
-select width_bucket(quarter, :edges::timestamptz[]) - 1 as place, name, value, sum(events)::bigint as events
-from event_rollups
-where quarter >= :start and quarter < :until
-group by place, name, value
+-- How often what happened, by bucket and name: what the full hours say, and the quarters between them and the midnights.
+select (place - 1)::integer as place, name, sum(events)::bigint as events
+from unnest(:starts::timestamptz[], :ends::timestamptz[]) with ordinality as bucket (start, until, place)
+cross join lateral (
+    select date_bin('1 hour', start, 'epoch') as first_hour, date_bin('1 hour', until, 'epoch') as last_hour
+) as hours
+cross join lateral (
+    select name, events
+    from event_sums
+    where span = 'hour' and event_sums.start >= first_hour and event_sums.start < last_hour
+    union all
+    select name, events from event_rollups where quarter >= last_hour and quarter < bucket.until
+    union all
+    select name, -events from event_rollups where quarter >= first_hour and quarter < bucket.start
+) as counted
+group by place, name
+having sum(events) <> 0
+
+-- name: count_values
+-- How often what was done to which story or page, in all buckets together. The same of UTC's days.
+with days as (
+    select
+        date_bin('1 day', :start::timestamptz, 'epoch') as first_day,
+        date_bin('1 day', :until::timestamptz, 'epoch') as last_day
+)
+select name, value, sum(events)::bigint as events
+from days
+cross join lateral (
+    select name, value, events
+    from event_sums
+    where span = 'day' and event_sums.start >= first_day and event_sums.start < last_day
+    union all
+    select name, value, events from event_rollups where quarter >= last_day and quarter < :until and value <> ''
+    union all
+    select name, value, -events from event_rollups where quarter >= first_day and quarter < :start and value <> ''
+) as counted
+group by name, value
+having sum(events) <> 0
 
 -- name: list_peaks
 -- The most sessions that were present at one time, by bucket.

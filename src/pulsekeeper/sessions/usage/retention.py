@@ -4,7 +4,7 @@ Each bucket's installations are the bits of one integer, so that comparing two b
 however many installations there are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -15,11 +15,12 @@ MOST_COLUMNS = 31
 
 
 class Presence(NamedTuple):
-    """The buckets, from 0, in which an installation was active; the same one may be there several times."""
+    """The buckets in which an installation was active."""
 
-    places: Sequence[int]
+    places: str
+    """A `1` for each bucket in which it was, and a `0` for each in which it was not."""
     first: int
-    """The one in which it was active for the first time ever; none of them where that was before."""
+    """The one in which it was active for the first time ever, from 0; none of them where that was before."""
 
 
 class Activity(NamedTuple):
@@ -45,18 +46,18 @@ class Cohort(Struct, frozen=True, kw_only=True, rename="camel"):
     """False when the last column is of a bucket that is not over yet."""
 
 
-def activity_of(presences: Iterable[Presence], buckets: int) -> Activity:
+def activity_of(presences: Sequence[Presence], buckets: int) -> Activity:
     """Turn each installation's buckets into each bucket's installations."""
-    active: list[list[int]] = [[] for _ in range(buckets)]
+    cells = "".join(presence.places for presence in presences)
     first: list[list[int]] = [[] for _ in range(buckets)]
-    people = 0
-    for presence in presences:
-        for place in presence.places:
-            active[place].append(people)
-        if presence.first in presence.places:
-            first[presence.first].append(people)
-        people += 1
-    return Activity([_bits(each, people) for each in active], [_bits(each, people) for each in first], people)
+    for number, presence in enumerate(presences):
+        if 0 <= presence.first < buckets and presence.places[presence.first] == "1":
+            first[presence.first].append(number)
+    return Activity(
+        [_set(cells[place::buckets]) for place in range(buckets)],
+        [_bits(each, len(presences)) for each in first],
+        len(presences),
+    )
 
 
 def cohorts(members: Sequence[int], active: Sequence[int], starts: Sequence[date], over: int) -> tuple[Cohort, ...]:
@@ -73,6 +74,11 @@ def cohorts(members: Sequence[int], active: Sequence[int], starts: Sequence[date
         )
         for place, cohort in enumerate(members)
     )
+
+
+def _set(cells: str) -> int:
+    """The integer that has bit n where the n-th cell is `1`."""
+    return int(cells[::-1] or "0", 2)
 
 
 def _bits(numbers: Sequence[int], size: int) -> int:

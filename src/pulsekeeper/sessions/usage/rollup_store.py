@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.driver import Row
 from pulsekeeper.postgres.transactions import Connection
 from pulsekeeper.sessions.model import Settings
 from pulsekeeper.sessions.records import LONG
@@ -19,12 +18,11 @@ from pulsekeeper.sessions.usage.rollups import (
     longest_trace,
     settled_before,
 )
-from pulsekeeper.sessions.usage.stories import StoryEvent
 
 _Q = queries.load("pulsekeeper.sessions.usage")
 
 LOT = 200
-"""Sessions that are worked out at once: their rows are locked for the tens of milliseconds that it takes."""
+"""Sessions that are read at once."""
 MOST_STORY_EVENTS = 5_000
 """How many events of a session are looked at for its story times: the first ones. People do not come near it."""
 MOST_COUNTS = 10_000
@@ -73,14 +71,17 @@ class RollupStore:
             closed_event=self._settings.closed_event,
             story_property=self._settings.story_property,
         )
-        return [_stale(row) for row in rows]
+        return [StaleSession(*row) for row in rows]
 
     async def account(self, worked_out: Sequence[WorkedOut]) -> int:
-        """Write what was worked out of those that have not changed meanwhile. Gives their number."""
+        """Write what was worked out of those that have not changed meanwhile. Gives their number.
+
+        Their rows are locked until their events are counted: not many events should be given at once.
+        """
         settings, ids = self._settings, [each.session.id for each in worked_out]
         async with self._connection.transaction() as transaction:
             await transaction.fetch(_Q.hold_installations_of, ids=ids)
-            accounted: int = await transaction.fetch_value(
+            [row] = await transaction.fetch(
                 _Q.account,
                 ids=ids,
                 changes=[each.session.changes for each in worked_out],
@@ -97,6 +98,9 @@ class RollupStore:
                 story_property=settings.story_property,
                 page_property=settings.page_property,
             )
+            if row["lessened"]:
+                await transaction.execute(_Q.forget_empty_counts, quarters=row["lessened"])
+        accounted: int = row["accounted"]
         return accounted
 
     async def next_unsettled_quarter(self, since: datetime, now: datetime) -> datetime | None:
@@ -146,13 +150,3 @@ async def open_rollup_store(database: Database, settings: Settings) -> AsyncIter
     """A store on a connection of its own, whose statements may take their time."""
     async with database.connection(patient=True) as connection:
         yield RollupStore(connection, settings)
-
-
-def _stale(row: Row) -> StaleSession:
-    events = zip(row["seqs"], row["ats"], row["opens"], row["stories"], strict=True)
-    return StaleSession(
-        id=row["id"],
-        changes=row["changes"],
-        until=row["until"],
-        stories=tuple(StoryEvent(*each) for each in events),
-    )

@@ -1,9 +1,11 @@
 """What is worked out of changed sessions in memory, and how time is cut for the roll-ups."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from pulsekeeper.sessions.model import Settings
@@ -14,9 +16,10 @@ QUARTER = timedelta(minutes=15)
 _SLACK = timedelta(hours=2)
 """The clocks of nodes differ; and where the database adds a day, that may be one on which its own clock changes."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_read_stories = msgspec.json.Decoder(list[StoryEvent]).decode
 
 
-class StaleSession(Struct, frozen=True, kw_only=True):
+class StaleSession(NamedTuple):
     """A session that has changed since it was last worked out."""
 
     id: UUID
@@ -24,7 +27,10 @@ class StaleSession(Struct, frozen=True, kw_only=True):
     """What a write must find unchanged."""
     until: datetime
     """Its end, or its last sign of life so far."""
-    stories: tuple[StoryEvent, ...]
+    events: int
+    """How many it has, of any kind: the work that writing it will be."""
+    stories: bytes
+    """Its `StoryEvent`s, as JSON arrays: reading many of them takes long."""
 
 
 class WorkedOut(Struct, frozen=True):
@@ -47,7 +53,21 @@ class Accounted(Struct, frozen=True, kw_only=True):
 
 def work_out(sessions: Sequence[StaleSession]) -> list[WorkedOut]:
     """The heavy part: call it in a thread."""
-    return [WorkedOut(session, story_time(session.stories, session.until)) for session in sessions]
+    return [WorkedOut(session, story_time(_read_stories(session.stories), session.until)) for session in sessions]
+
+
+def in_portions(worked_out: Sequence[WorkedOut], most: int) -> Iterator[list[WorkedOut]]:
+    """In the same order, with at most so many events at once; a session with more of them is alone."""
+    portion: list[WorkedOut] = []
+    events = 0
+    for each in worked_out:
+        if portion and events + each.session.events > most:
+            yield portion
+            portion, events = [], 0
+        portion.append(each)
+        events += each.session.events
+    if portion:
+        yield portion
 
 
 def quarter_of(moment: datetime) -> datetime:

@@ -56,7 +56,8 @@ def _in_order(events: Sequence[StoryEvent]) -> Iterable[StoryEvent]:
     numbered = sorted((event for event in events if event.seq is not None), key=_number)
     reached = accumulate((event.at for event in numbered), max)
     placed = [((clock, 0), event) for clock, event in zip(reached, numbered, strict=True)]
-    placed += [((event.at, 1), event) for event in sorted(events, key=_moment) if event.seq is None]
+    unnumbered = sorted((event for event in events if event.seq is None), key=_moment)
+    placed += [((event.at, 1), event) for event in unnumbered]
     return map(itemgetter(1), sorted(placed, key=itemgetter(0)))
 
 

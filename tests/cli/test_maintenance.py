@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec import Struct
 
-from pulsekeeper.cli.audit import _maintain
+from pulsekeeper.cli.maintenance import _maintain
 from pulsekeeper.postgres.failures import TransactionConflict
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -15,9 +15,9 @@ from msgspec import Struct
 from benchmarks import report, servers
 from pulsekeeper.clock import utc_now
 from pulsekeeper.ids import uuid7
+from pulsekeeper.sessions.key_store import SigningKeyStore
 from pulsekeeper.sessions.model import Settings
 from pulsekeeper.sessions.records import Claims, Opening
-from pulsekeeper.sessions.signing import SigningKeyStore
 from pulsekeeper.sessions.store import SessionStore
 from pulsekeeper.sessions.tokens import sign
 

@@ -2,7 +2,7 @@
 
     root            rest_for_one    a crash takes along only what was started after it
     ├─ keepers      one_for_one     those who work for all others: schema
-    ├─ minds        one_for_one     decider; recorder, reaper, accountant; caretaker
+    ├─ minds        one_for_one     decider; keykeeper, recorder, reaper, accountant; caretaker
     ├─ timers       one_for_one     (to come: one actor for each scheduled timer)
     └─ front        Hypercorn and Quart-Trio; started last, stopped first
 

@@ -20,8 +20,8 @@ def house_database_url(postgres_server: ServerProcess) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def house(house_database_url: str) -> Iterator[Service]:
-    """A node that is ready. Its visits have no gap, so every call is one."""
-    with running_service(house_database_url) as service:
+    """A node that is ready. Its visits have no gap, so every call is one; its pages wait for as long as it takes."""
+    with running_service(house_database_url, decisions__budget="20s", decisions__patience="20s") as service:
         yield service
 
 

@@ -5,7 +5,19 @@ import httpx
 from tests.house.parts import ask, shown, tree_of
 from tests.support.service import ADMIN, Service, run_command
 
-ACTORS = ["keepers", "schema", "minds", "decider", "recorder", "reaper", "accountant", "caretaker", "timers", "front"]
+ACTORS = [
+    "keepers",
+    "schema",
+    "minds",
+    "decider",
+    "keykeeper",
+    "recorder",
+    "reaper",
+    "accountant",
+    "caretaker",
+    "timers",
+    "front",
+]
 
 
 async def test_a_started_node_decides(client: httpx.AsyncClient) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pulsekeeper.clock import utc_now
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.sessions.signing import SigningKeyStore
+from pulsekeeper.sessions.key_store import SigningKeyStore
 from tests.support.service import run_command
 
 ROTATE = ("keys", "rotate-session-key")

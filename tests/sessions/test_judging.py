@@ -237,6 +237,7 @@ def test_the_list_of_denied_properties_is_the_operators() -> None:
 
 def test_an_event_is_taken_for_seven_days_and_not_a_moment_longer() -> None:
     assert accepted(event(at=ago(days=7))).at == NOW - timedelta(days=7)
+    assert accepted(event(at=ago(days=7), props={"text": "x" * 513})).at == NOW - timedelta(days=7)  # looked at twice
     assert reason(event(at=ago(days=7, microseconds=1))) == Reason.TOO_EARLY
     assert reason(event(at="0001-01-01T00:00:00Z")) == Reason.TOO_EARLY
     assert reason(event(at="0001-01-01T00:00:00Z"), sent_at=ago(hours=-22)) == Reason.TOO_EARLY

@@ -227,21 +227,6 @@ async def test_whose_asker_has_given_up_is_not_worked_for(database: Database) ->
     assert await event_rows(database, sessions[0]) == []
 
 
-async def test_what_runs_beside_ends_with_the_recorder(database: Database) -> None:
-    log: list[str] = []
-
-    async def beside() -> None:
-        log.append("runs")
-        try:
-            await trio.sleep_forever()
-        finally:
-            log.append("ended")
-
-    async with recording(SessionStore(database, DEFAULTS), beside=beside) as recorder:
-        await recorder.ref.ask(Start(opening()))
-    assert log == ["runs", "ended"]
-
-
 async def test_a_database_that_is_killed_is_waited_out_and_nothing_acknowledged_is_lost(
     fragile_server: ServerProcess,
 ) -> None:

@@ -12,9 +12,9 @@ import trio
 
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.queries import inline
+from pulsekeeper.sessions.key_store import SigningKeyStore
 from pulsekeeper.sessions.model import MOST_BYTES, IngestReply, StartReply
 from pulsekeeper.sessions.records import Claims
-from pulsekeeper.sessions.signing import SigningKeyStore
 from pulsekeeper.sessions.tokens import SigningKey, key_id, sign
 from tests.support.sessions_door import NOON, Answer, Door, event, open_door, open_doors, settings
 from tests.support.waiting import until_running

@@ -2,16 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Never
 from uuid import UUID
 
 import pytest
 import trio
 
+from pulsekeeper.actors.inbox import Inbox, Stop
+from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.errors import Conflict, Unauthorized, Unavailable
 from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.postgres.queries import inline
+from pulsekeeper.sessions.key_store import SigningKeyStore
 from pulsekeeper.sessions.records import Claims
-from pulsekeeper.sessions.signing import SigningKeys, SigningKeyStore
+from pulsekeeper.sessions.signing import Keykeeper, SigningKeys
 from pulsekeeper.sessions.tokens import SigningKey, key_id, sign
 from tests.support.postgres import settings_for
 from tests.support.waiting import eventually
@@ -62,6 +66,7 @@ async def test_the_two_newest_keys_are_believed_and_the_others_forgotten(databas
     for number in range(1, 5):
         await rotate(database, number)
 
+    await store.add_first(secret(9), NOW)  # by a node that has just come
     assert await store.keys() == [SigningKey(4, secret(4)), SigningKey(3, secret(3))]
     assert await database.fetch_value(inline("select count(*) from session_keys")) == 2
 
@@ -215,3 +220,19 @@ async def test_the_next_key_is_waited_for_when_it_comes_within_a_second_of_the_l
 
     with pytest.raises(Unavailable):
         await keys.verify(sign(CLAIMS, SigningKey(2, secret(2))), NOW, LIFETIME)
+
+
+async def test_the_keykeeper_hears_of_new_keys_until_it_ends(database: Database) -> None:
+    keys = keys_of(database)
+    await keys.sign(CLAIMS)
+    inbox: Inbox[Never] = Inbox(Mailbox("keykeeper", 1))
+
+    async def signs_with_the_second() -> bool:
+        return key_id(await keys.sign(CLAIMS)) == 2
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Keykeeper(keys).run, inbox)
+            await rotate(database, 2)
+            await eventually(signs_with_the_second)
+            inbox.end(Stop.FOR_GOOD)

@@ -1,6 +1,6 @@
 """Sessions, what is said in them, and recorders and reapers as the house runs them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -113,13 +113,12 @@ async def recording(
     *,
     mailbox: Mailbox[Message] | None = None,
     schema_ready: trio.Event | None = None,
-    beside: Callable[[], Awaitable[None]] = trio.sleep_forever,
 ) -> AsyncIterator[Mailbox[Message]]:
     """A supervised recorder, which must not have crashed by the end."""
     ready = is_ready() if schema_ready is None else schema_ready
 
     def make() -> Recorder:
-        return Recorder(store, of, Numbers(CollectorRegistry()), ready, beside)
+        return Recorder(store, of, Numbers(CollectorRegistry()), ready)
 
     address = Mailbox[Message]("recorder", 10_000) if mailbox is None else mailbox
     async with _supervised("recorder", make, address):

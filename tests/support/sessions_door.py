@@ -24,7 +24,7 @@ from pulsekeeper.sessions.numbers import Numbers
 from pulsekeeper.sessions.reception import Reception
 from pulsekeeper.sessions.recorder import Message, Recorder
 from pulsekeeper.sessions.routes import SessionRoutes
-from pulsekeeper.sessions.signing import SigningKeys
+from pulsekeeper.sessions.signing import Keykeeper, SigningKeys
 from pulsekeeper.sessions.store import SessionStore
 from pulsekeeper.web import settings as web
 from pulsekeeper.web.app import create_app
@@ -134,14 +134,14 @@ async def open_doors(
 ) -> AsyncIterator[Sequence[Door]]:
     """A node for each."""
     nodes = [_node(database, of or settings(), capacity) for database in databases]
-    supervisor = Supervisor([spec for _, spec in nodes])
+    supervisor = Supervisor([spec for _, specs in nodes for spec in specs])
     async with open_tree(supervisor) as started:
         await started.wait()
         yield [door for door, _ in nodes]
-        assert [status.restarts for status in supervisor.statuses()] == [0] * len(nodes)
+        assert {status.restarts for status in supervisor.statuses()} == {0}
 
 
-def _node(database: Database, of: Settings, capacity: int) -> tuple[Door, ChildSpec]:
+def _node(database: Database, of: Settings, capacity: int) -> tuple[Door, Sequence[ChildSpec]]:
     mailbox: Mailbox[Message] = Mailbox(f"recorder-{uuid4().hex}", capacity)
     numbers, schema_ready = Numbers(CollectorRegistry()), trio.Event()
     schema_ready.set()
@@ -165,6 +165,8 @@ def _node(database: Database, of: Settings, capacity: int) -> tuple[Door, ChildS
     door = Door(database, client, mailbox)
 
     def make() -> Recorder:
-        return Recorder(SessionStore(database, of), of, numbers, schema_ready, keys.keep_current)
+        return Recorder(SessionStore(database, of), of, numbers, schema_ready)
 
-    return door, ChildSpec(name=mailbox.name, start=make, mailbox=mailbox)
+    name = f"keykeeper of {mailbox.name}"
+    keykeeper = ChildSpec(name=name, start=lambda: Keykeeper(keys), mailbox=Mailbox(name, 1))
+    return door, (keykeeper, ChildSpec(name=mailbox.name, start=make, mailbox=mailbox))

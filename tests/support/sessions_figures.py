@@ -21,6 +21,18 @@ RAW = inline(
     from events group by 1, 2, 3 order by 1, 2, 3
     """
 )
+_SUMS = inline("select span, start, name, value, events from event_sums order by 1, 2, 3, 4")
+_SUMMED = inline(
+    """
+    select span, start, name, sums.value, sum(events)::bigint as events
+    from event_rollups
+    cross join lateral (values
+        ('hour', date_bin('1 hour', quarter, 'epoch'), ''), ('day', date_bin('1 day', quarter, 'epoch'), value)
+    ) as sums (span, start, value)
+    where span = 'hour' or sums.value <> ''
+    group by 1, 2, 3, 4 order by 1, 2, 3, 4
+    """
+)
 
 
 async def measure(database: Database, now: datetime, **query: str) -> dict[str, Any]:
@@ -45,7 +57,8 @@ async def account_for_all(database: Database, now: datetime) -> None:
 
 
 async def counted(database: Database) -> list[tuple[Any, ...]]:
-    """The roll-up of events, every row of it."""
+    """The roll-up of events, every row of it. Its sums must be what it adds up to."""
+    assert await database.fetch(_SUMS) == await database.fetch(_SUMMED)
     return [tuple(row) for row in await database.fetch(ROLLUPS)]
 
 

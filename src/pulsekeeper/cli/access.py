@@ -11,7 +11,7 @@ from pulsekeeper.cli.options import configured, with_database
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
 from pulsekeeper.scalars import Duration
-from pulsekeeper.sessions.signing import SigningKeyStore
+from pulsekeeper.sessions.key_store import SigningKeyStore
 from pulsekeeper.sessions.tokens import SECRET_BYTES
 from pulsekeeper.web.identity import Scope
 

@@ -71,25 +71,20 @@ class Recorder:
         settings: Settings,
         numbers: Numbers,
         schema_ready: trio.Event,
-        beside: Callable[[], Awaitable[None]] = trio.sleep_forever,
     ) -> None:
-        """`beside` runs for as long as the recorder does. Until `schema_ready` everything is `Unavailable`."""
+        """Until `schema_ready` everything is `Unavailable`."""
         self._store = store
         self._batch = settings.batch
         self._patience = settings.patience.total_seconds()
         self._numbers = numbers
         self._schema_ready = schema_ready
-        self._beside = beside
         self._is_resting = False
         self._resting_until = -inf
 
     async def run(self, inbox: Inbox[Message]) -> None:
         """Answer until the inbox ends."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._beside)
-            async for messages in inbox.batches(self._batch):
-                await self._record(messages)
-            nursery.cancel_scope.cancel()
+        async for messages in inbox.batches(self._batch):
+            await self._record(messages)
 
     async def _record(self, messages: Sequence[Message]) -> None:
         """Answer a batch. What one kind of message runs into is no concern of the others."""

@@ -1,4 +1,4 @@
-"""The keys that sign the tokens of sessions: in the database, where all nodes find the same, and in memory.
+"""The keys that sign the tokens of sessions, in memory, and how they stay current.
 
 The two newest keys are believed, and the newest one signs. So a key that is put in force cuts nobody off, as long as
 the tokens that the one before the last has signed are over.
@@ -7,24 +7,21 @@ the tokens that the one before the last has signed are over.
 import secrets
 from datetime import datetime, timedelta
 from math import inf
+from typing import Never
 
 import structlog
 import trio
 
 from pulsekeeper import errors
+from pulsekeeper.actors.inbox import Inbox
 from pulsekeeper.clock import Clock
-from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.failures import UniqueViolation
 from pulsekeeper.postgres.notices import Heard
+from pulsekeeper.sessions.key_store import SESSION_KEYS_CHANGED, SigningKeyStore
 from pulsekeeper.sessions.records import Claims
 from pulsekeeper.sessions.tokens import SECRET_BYTES, BadToken, Flaw, SigningKey, key_id, sign, verify
 
-_Q = queries.load("pulsekeeper.sessions")
 _log = structlog.get_logger(__name__)
-
-SESSION_KEYS_CHANGED = "session_keys_changed"
-"""Channel on which a new key is announced."""
 
 _REFRESH = 300.0
 """Seconds after which the keys are read again without being told to."""
@@ -37,41 +34,6 @@ _SENTENCES: dict[Flaw, str] = {
     "forged": "The token is not signed by this service.",
     "expired": "The token is too old: start a new session.",
 }
-
-
-class SigningKeyStore:
-    """The table of signing keys. Every method raises `errors.Unavailable` when the database is away."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def add_first(self, secret: bytes, now: datetime) -> None:
-        """Give the database its first key, unless it has one. Of many nodes that try, one succeeds."""
-        await self._database.execute(_Q.add_first_session_key, secret=secret, now=now)
-
-    async def keys(self) -> list[SigningKey]:
-        """The keys that are believed, the newest first: two at most, none before `add_first`."""
-        rows = await self._database.fetch(_Q.session_keys)
-        return [SigningKey(row["id"], bytes(row["secret"])) for row in rows]
-
-    async def rotate(self, secret: bytes, now: datetime, lifetime: timedelta | None) -> None:
-        """Put a new key in force on all nodes, and forget all but the one before it.
-
-        Tokens live for `lifetime`. Raises `errors.Conflict`, and changes nothing, when there may be live ones under the
-        key that would be forgotten. Without a `lifetime` nobody asks, and they are cut off.
-        """
-        before = None if lifetime is None else now - lifetime
-        async with self._database.transaction() as transaction:
-            try:
-                added = await transaction.execute(_Q.add_session_key, secret=secret, now=now, before=before)
-            except UniqueViolation:
-                raise errors.Conflict("somebody else has put a new key in force at this moment") from None
-            if not added:
-                raise errors.Conflict(
-                    f"the last rotation is less than {lifetime} ago: sessions from before it would be cut off"
-                )
-            await transaction.execute(_Q.retire_session_keys)
-            await transaction.notify(SESSION_KEYS_CHANGED)
 
 
 class SigningKeys:
@@ -171,6 +133,21 @@ class SigningKeys:
         if self._outage is not None or [key.id for key in keys] != list(self._keys):
             _log.info("session_keys_in_force", ids=[key.id for key in keys])
         self._keys, self._outage = {key.id: key for key in keys}, None
+
+
+class Keykeeper:
+    """The actor that keeps the keys in memory current. They outlive it: a crash here cuts nobody off."""
+
+    def __init__(self, keys: SigningKeys) -> None:
+        self._keys = keys
+
+    async def run(self, inbox: Inbox[Never]) -> None:
+        """Nobody tells it anything: it reads its inbox to hear of the end."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._keys.keep_current)
+            async for _ in inbox:
+                pass
+            nursery.cancel_scope.cancel()
 
 
 def _unauthorized(reason: Flaw) -> errors.Unauthorized:

@@ -10,7 +10,7 @@ from pulsekeeper.sessions.reaper import Reaper
 from pulsekeeper.sessions.reception import Reception
 from pulsekeeper.sessions.recorder import Message, Recorder
 from pulsekeeper.sessions.routes import SessionRoutes
-from pulsekeeper.sessions.signing import SigningKeys
+from pulsekeeper.sessions.signing import Keykeeper, SigningKeys
 from pulsekeeper.sessions.store import SessionStore
 from pulsekeeper.sessions.usage.accountant import Accountant
 from pulsekeeper.sessions.usage.figures_store import FiguresStore
@@ -23,15 +23,14 @@ _RECORDER_MAILBOX = 512
 
 
 def sessions(ground: Ground) -> Room:
-    """Recorder, reaper and accountant, and the routes of telemetry, of the figures and of the archive."""
+    """Keykeeper, recorder, reaper and accountant, and the routes of telemetry, of the figures and of the archive."""
     database, clock, settings, ready = ground.database, ground.clock, ground.config.sessions, ground.schema_ready
     numbers, store = Numbers(ground.registry), SessionStore(database, settings)
     keys = SigningKeys(database, clock, ready)
     recorder: Mailbox[Message] = Mailbox("recorder", _RECORDER_MAILBOX)
 
     def make_recorder() -> Recorder:
-        # Reading the keys anew needs a task of its own, and without them nobody could speak to the recorder anyway.
-        return Recorder(store, settings, numbers, ready, keys.keep_current)
+        return Recorder(store, settings, numbers, ready)
 
     def make_reaper() -> Reaper:
         return Reaper(store, settings, clock, numbers, ready)
@@ -41,6 +40,7 @@ def sessions(ground: Ground) -> Room:
 
     return Room(
         minds=[
+            actor("keykeeper", lambda: Keykeeper(keys)),
             actor("recorder", make_recorder, recorder),
             actor("reaper", make_reaper),
             actor("accountant", make_accountant),

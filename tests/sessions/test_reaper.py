@@ -72,6 +72,21 @@ async def test_it_sweeps_lot_after_lot_until_nothing_is_due(database: Database) 
         assert await database.fetch_value(OPEN) == 0
 
 
+async def test_those_who_are_put_off_do_not_hide_who_is_silent(database: Database) -> None:
+    store, now = SessionStore(database, DEFAULTS), NOW
+    await database.execute(SILENT, at=NOW, count=LOT)
+    await database.execute(inline("update sessions set last_seen_at = :at"), at=NOW + minutes(30))
+    silent = await start(store)
+
+    async with reaping(store, lambda: now) as reaper:
+        assert await reaper.ref.ask(Sweep()) == Swept(ended=0, put_off=0)
+        now = NOW + HOUR + minutes(1)
+        await reaper.ref.ask(Sweep())
+
+    assert await ending(database, silent) == (NOW, "timeout")
+    assert await database.fetch_value(OPEN) == LOT
+
+
 async def test_rows_that_others_are_at_are_passed_over_and_tried_again_a_second_later(database: Database) -> None:
     store = SessionStore(database, DEFAULTS)
     held, free = await start(store), await start(store)

@@ -98,8 +98,8 @@ class SessionStore:
 
     async def _erase(self, transaction: Transaction, installation_id: UUID) -> None:
         await transaction.execute(_Q.take_out_of_presence, id=installation_id, fresh=self._fresh)
-        await transaction.execute(_Q.take_out_of_counts, id=installation_id)
-        for query in (_Q.erase_events, _Q.erase_event_ids, _Q.erase_sessions):
+        # The sums are everybody's, so they are held for the shortest time: after what may take long.
+        for query in (_Q.erase_events, _Q.erase_event_ids, _Q.take_out_of_counts, _Q.erase_sessions):
             await transaction.execute(query, id=installation_id)
 
     def _of_sessions(self, speeches: Sequence[Speech], places: Mapping[UUID, int]) -> dict[str, object]:

@@ -108,7 +108,7 @@ async def test_withdrawn_and_replaced_sessions_count_and_erased_ones_do_not(
     totals = (await account_and_measure(database, NOW, **DAYS))["totals"]
 
     assert (totals["sessionsStarted"], totals["activeUsers"]) == (3, 2)
-    assert totals["sessionsEnded"] == {reason: 0 for reason in EndReason} | {"explicit": 1, "replaced": 1}
+    assert totals["sessionsEnded"] == dict.fromkeys(EndReason, 0) | {"explicit": 1, "replaced": 1}
     assert totals["events"] == {"button_clicked": 2}
 
 
@@ -241,7 +241,7 @@ async def test_the_first_twenty_values_are_those_that_come_most_often_and_then_b
 
 
 async def test_retention_is_of_strict_local_days_across_a_change_of_the_clocks(database: Database) -> None:
-    """In Berlin 2026-10-25 has 25 hours: 22:30 UTC of the 24th and of the 25th are on the 25th and 23:30 of the 25th."""
+    """In Berlin 2026-10-25 has 25 hours: from 22:00 UTC of the day before until 23:00."""
     moments = ("2026-10-24 21:30", "2026-10-24 22:30", "2026-10-25 22:30", "2026-10-25 23:30")
     people = (501, 502, 502, 501)
     await play_all(

@@ -31,6 +31,19 @@ CHANGES = {
 DAYS = 4
 EMPTY = inline("truncate installations, sessions, events, session_rollups, event_rollups, event_sums, presence_rollups")
 SPOIL = inline("update event_rollups set events = events + 7")
+WRONG_SUMS = inline(
+    """
+    with counted as (
+        select 'hour' as span, date_trunc('hour', quarter, 'UTC') as start, name, '' as value, sum(events) as events
+        from event_rollups group by 1, 2, 3
+        union all
+        select 'day', date_trunc('day', quarter, 'UTC'), name, value, sum(events)
+        from event_rollups where value <> '' group by 1, 2, 3, 4
+    )
+    select * from counted full join event_sums using (span, start, name, value)
+    where coalesce(counted.events, 0) <> coalesce(event_sums.events, 0)
+    """
+)
 ROLLUPS = inline("select quarter, name, value, events from event_rollups where events <> 0 order by 1, 2, 3")
 once_each = settings(
     max_examples=15,
@@ -60,11 +73,13 @@ def test_the_three_ways_agree(database_url: str, zone: str, bucket: Bucket, data
         )
         kept, kept_rows = await _figures(database, query, now), await database.fetch(ROLLUPS)
         assert list(_differences(kept, _naive(lives, query, now))) == []
+        assert await database.fetch(WRONG_SUMS) == []
 
         await database.execute(SPOIL)
         since = data.draw(st.sampled_from((around - timedelta(days=400), around)))
         await rebuild(database, SETTINGS, around - timedelta(days=400), now, _unheard)
         assert await _figures(database, query, now) == kept
+        assert await database.fetch(WRONG_SUMS) == []
         assert await database.fetch(ROLLUPS) == kept_rows
         await rebuild(database, SETTINGS, since, now, _unheard)
         assert await database.fetch(ROLLUPS) == kept_rows

@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import chain
-from math import floor
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -12,6 +10,7 @@ from msgspec import Struct
 from pulsekeeper.sessions.model import EndReason, Settings
 from pulsekeeper.sessions.usage.calendar import Buckets
 from pulsekeeper.sessions.usage.figures import BucketFigures, Counted, Figures, MetricsReply, Retention
+from pulsekeeper.sessions.usage.percentiles import Ordered, Together, percentile
 from pulsekeeper.sessions.usage.retention import Activity, Presence, activity_of, cohorts
 
 MOST_VALUES = 20
@@ -89,15 +88,14 @@ class _Part:
         self.story_seconds += count.story_seconds
         self.stories_unclosed += count.stories_unclosed
 
-    def figures(self, kind: type[F], settings: Settings, **more: Any) -> F:
-        """Itself as a Struct."""
-        self.lengths.sort()
+    def figures(self, kind: type[F], lengths: Ordered, settings: Settings, **more: Any) -> F:
+        """Itself as a Struct, with `lengths` that are sorted."""
         return kind(
             **more,
             sessions_started=self.started,
             sessions_ended={reason.value: self.ended[reason.value] for reason in EndReason},
-            length_p50_seconds=percentile(self.lengths, 0.5),
-            length_p95_seconds=percentile(self.lengths, 0.95),
+            length_p50_seconds=percentile(lengths, 0.5),
+            length_p95_seconds=percentile(lengths, 0.95),
             active_users=self.active,
             peak_concurrent=self.peak,
             story_seconds=self.story_seconds,
@@ -121,24 +119,14 @@ def reply_of(buckets: Buckets, counts: Counts, settings: Settings, now: datetime
         current=counts.current,
         concurrent_now=counts.concurrent,
         buckets=tuple(
-            part.figures(BucketFigures, settings, start=start, complete=end <= now)
+            part.figures(BucketFigures, part.lengths, settings, start=start, complete=end <= now)
             for part, start, end in zip(parts, buckets.starts, buckets.edges[1:], strict=True)
         ),
-        totals=_total(parts, activity.people).figures(Figures, settings),
+        totals=_total(parts, activity.people).figures(Figures, Together([part.lengths for part in parts]), settings),
         top_stories=_top(counts.values, (settings.opened_event, settings.closed_event)),
         top_pages=_top(counts.values, (settings.page_event,)),
         retention=_retention(buckets, activity, now),
     )
-
-
-def percentile(ordered: Sequence[float], fraction: float) -> float | None:
-    """The value that this part of them does not exceed, between two neighbours in proportion; `None` of nothing."""
-    if not ordered:
-        return None
-    place = fraction * (len(ordered) - 1)
-    below = floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
 def _parts(count: int, counts: Counts, activity: Activity, present: int | None) -> list[_Part]:
@@ -151,6 +139,7 @@ def _parts(count: int, counts: Counts, activity: Activity, present: int | None) 
     for event in counts.events:
         parts[event.place].events[event.name] += event.events
     for place, part in enumerate(parts):
+        part.lengths.sort()
         part.active = activity.active[place].bit_count()
         part.peak = max(counts.peaks.get(place, 0), counts.concurrent if place == present else 0)
     return parts
@@ -165,7 +154,7 @@ def _end(parts: Sequence[_Part], sessions: SessionCount, reason: str) -> None:
 
 
 def _total(parts: Sequence[_Part], people: int) -> _Part:
-    """Who was active in several of them is one of the `people`; parts with sorted lengths are merged quickly."""
+    """Without the lengths. Who was active in several of them is one of the `people`."""
     total = _Part()
     for part in parts:
         total.started += part.started
@@ -174,7 +163,6 @@ def _total(parts: Sequence[_Part], people: int) -> _Part:
         total.stories_unclosed += part.stories_unclosed
         total.events += part.events
         total.peak = max(total.peak, part.peak)
-    total.lengths = list(chain.from_iterable(part.lengths for part in parts))
     total.active = people
     return total
 

@@ -30,9 +30,9 @@ async def bring_up_to_date(database: Database, settings: Settings, now: datetime
         if not await store.take_turn():
             return None
         sessions, no_more_sessions = await account(store, now, MOST_LOTS)
-        quarters, no_more_quarters = await follow_presence(store, now, MOST_WINDOWS)
+        quarters, rest = await follow_presence(store, now, MOST_WINDOWS)
         await store.end_turn()
-        return Accounted(sessions=sessions, quarters=quarters, is_done=no_more_sessions and no_more_quarters)
+        return Accounted(sessions=sessions, quarters=quarters, is_done=no_more_sessions and rest is None)
 
 
 async def account(store: RollupStore, until: datetime, lots: int) -> tuple[int, bool]:
@@ -53,16 +53,18 @@ async def account(store: RollupStore, until: datetime, lots: int) -> tuple[int, 
     return total, False
 
 
-async def follow_presence(store: RollupStore, now: datetime, windows: int) -> tuple[int, bool]:
-    """Work out presence where it is not settled. Gives for how many quarters, and whether the present was reached."""
-    quarters, reached = 0, EVER
+async def follow_presence(
+    store: RollupStore, now: datetime, windows: int, since: datetime = EVER
+) -> tuple[int, datetime | None]:
+    """Work out presence where it is not settled. Gives for how many quarters, and where to go on; `None` at the end."""
+    quarters, reached = 0, since
     for _ in range(windows):
         start = await store.next_unsettled_quarter(reached, now)
         if start is None:
-            return quarters, True
+            return quarters, None
         reached = min(start + WINDOW, quarter_of(now) + QUARTER)
         quarters += await store.work_out_presence(start, reached, now)
-    return quarters, reached > now
+    return quarters, None if reached > now else reached
 
 
 async def _write(store: RollupStore, worked_out: Sequence[WorkedOut]) -> int:

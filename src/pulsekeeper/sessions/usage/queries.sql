@@ -174,11 +174,16 @@ select
 delete from event_rollups where quarter = any(:quarters::timestamptz[]) and events <= 0
 
 -- name: next_unsettled_quarter
--- The first quarter of an hour, of those from a moment to the present in which there were sessions, whose presence was
--- not worked out, or may still change.
+-- The first quarter of an hour, of those from a moment to the present, whose presence was not worked out, or may still
+-- change. They begin with the first session, or with one that was erased since.
 select min(start)
 from generate_series(
-    date_bin('15 minutes', (select min(started_at) from sessions), 'epoch'), :now::timestamptz, '15 minutes'
+    least(
+        date_bin('15 minutes', (select min(started_at) from sessions), 'epoch'),
+        (select min(quarter) from presence_rollups)
+    ),
+    :now::timestamptz,
+    '15 minutes'
 ) as start
 where
     start >= :since
@@ -188,8 +193,8 @@ where
 -- The most sessions that were present at one time in each quarter of an hour between two. A session is present from its
 -- start until two intervals after its last sign of life, or until somebody ended it, if that was before; but not while it
 -- was away. Late events may move its end later, and yet nobody heard of it in between.
--- A quarter is final when it was worked out again after everything about it is known: the first time, an erasure may have
--- happened just between reading and writing.
+-- A quarter is final when it was worked out again after everything about it is known, and after everybody is done who was
+-- at work when it was written before: an erasure may have begun when there was no row that it could have forgotten.
 with spans as (
     select lower(span) as since, upper(span) as until
     from sessions
@@ -227,7 +232,10 @@ peaks as (
 insert into presence_rollups (quarter, peak, is_final)
 select quarter, peak, false from peaks order by quarter
 on conflict (quarter) do update
-set peak = excluded.peak, is_final = excluded.quarter < :settled_before
+set
+    peak = excluded.peak,
+    is_final = excluded.quarter < :settled_before
+    and age(presence_rollups.xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid)
 where not presence_rollups.is_final
 
 -- name: mark_stale

@@ -10,7 +10,7 @@ from msgspec import Struct
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.failures import TransactionConflict
 from pulsekeeper.sessions.model import Settings
-from pulsekeeper.sessions.usage.bookkeeping import MOST_WINDOWS, account, follow_presence
+from pulsekeeper.sessions.usage.bookkeeping import EVER, MOST_WINDOWS, account, follow_presence
 from pulsekeeper.sessions.usage.rollup_store import BEGINNING, RollupStore, open_rollup_store
 from pulsekeeper.sessions.usage.rollups import longest_trace, quarter_of, rebuildable_since
 
@@ -76,8 +76,9 @@ async def _account(store: RollupStore, now: datetime, progress: Progress) -> int
 
 
 async def _follow_presence(store: RollupStore, now: datetime) -> int:
-    quarters, is_done = 0, False
-    while not is_done:
-        written, is_done = await follow_presence(store, now, MOST_WINDOWS)
+    quarters = 0
+    rest: datetime | None = EVER
+    while rest is not None:
+        written, rest = await follow_presence(store, now, MOST_WINDOWS, rest)
         quarters += written
     return quarters

@@ -10,7 +10,6 @@ from pulsekeeper.access.store import KeyStore
 from pulsekeeper.cli.options import configured, with_database
 from pulsekeeper.clock import utc_now
 from pulsekeeper.config import Config, Loaded
-from pulsekeeper.scalars import Duration
 from pulsekeeper.sessions.key_store import SigningKeyStore
 from pulsekeeper.sessions.tokens import SECRET_BYTES
 from pulsekeeper.web.identity import Scope
@@ -58,7 +57,7 @@ def revoke_key(loaded: Loaded[Config], key_id: str) -> None:
 def rotate_session_key(loaded: Loaded[Config], force: bool) -> None:
     """Sign the tokens of sessions with a new key. Those signed with the one before it stay good."""
     settings, fresh = loaded.config.sessions, secrets.token_bytes(SECRET_BYTES)
-    lifetime = None if force else Duration(seconds=(settings.max_length + settings.late).total_seconds())
+    lifetime = None if force else settings.token_lifetime
     try:
         with_database(loaded, lambda database: SigningKeyStore(database).rotate(fresh, utc_now(), lifetime))
     except errors.Conflict as conflict:

@@ -1,5 +1,6 @@
 """The nouns of sessions, what goes over the wire, and what an operator may set."""
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
@@ -112,14 +113,24 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     page_property: str = "page"
     """The property with the name of the page."""
 
+    @property
+    def fresh(self) -> timedelta:
+        """How long after a sign of life a session still counts as present: a client may miss one."""
+        return 2 * self.still_alive
+
+    @property
+    def token_lifetime(self) -> Duration:
+        """How long after its start a session's token is good for anything: until the last of its late events."""
+        return Duration(seconds=(self.max_length + self.late).total_seconds())
+
     def __post_init__(self) -> None:
         """What a retry is recognised by must be kept for as long as the retry may come."""
         clashes = []
-        if self.still_alive * 2 > self.timeout:
+        if self.fresh > self.timeout:
             clashes.append(
                 Clash(("still_alive", "timeout"), f"expected at most half of timeout, which is {self.timeout}")
             )
-        if self.retention < self.max_length + self.late + self.early:
+        if self.retention < self.token_lifetime + self.early:
             detail = "expected at least max_length, late and early together"
             clashes.append(Clash(("retention", "max_length", "late", "early"), detail))
         if clashes:

@@ -106,7 +106,7 @@ class SessionRoutes:
     async def ingest(self, request: Request) -> Reply:
         """Answers when everything that is good is committed. A call without anything good is a sign of life as well."""
         now = self._clock()
-        claims, limits = await self._caller(request, now, self._settings.max_length + self._settings.late)
+        claims, limits = await self._caller(request, now, self._settings.token_lifetime)
         with self._backlog.hold(len(request.body)):
             call = _unpacked(request)
             with self._backlog.hold(max(0, _size(call) - len(request.body))):
@@ -120,7 +120,7 @@ class SessionRoutes:
     async def withdraw(self, request: Request) -> Reply:
         """Answers when it is committed, the erasure included."""
         now = self._clock()
-        claims, limits = await self._caller(request, now, self._settings.max_length + self._settings.late)
+        claims, limits = await self._caller(request, now, self._settings.token_lifetime)
         erase = _said(request, WithdrawRequest).erase
         if await self._recorder.ask(Withdraw(claims, erase, now)) is Standing.UNKNOWN:
             raise _unknown()

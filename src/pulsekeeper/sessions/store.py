@@ -33,7 +33,7 @@ class SessionStore:
             "max_length": settings.max_length.total_seconds(),
         }
         self._late = settings.late.total_seconds()
-        self._fresh = 2 * settings.still_alive.total_seconds()
+        self._fresh = settings.fresh.total_seconds()
         self._max_length = settings.max_length
 
     async def start(self, openings: Sequence[Opening]) -> list[UUID]:

@@ -116,7 +116,7 @@ class _Plot:
             end_reason=reason,
             check_at=self.start + min(self._settings.timeout, self._settings.max_length),
             acted=any(event.name not in self._settings.own_events for event in events),
-            away=[*_silences(signs, 2 * self._settings.still_alive)],
+            away=[*_silences(signs, self._settings.fresh)],
             changes=1 + len({event.received_at for event in events}),
             stale_since=now,
             app_version=version,

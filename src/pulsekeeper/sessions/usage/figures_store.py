@@ -14,7 +14,7 @@ from pulsekeeper.sessions.records import LONG
 from pulsekeeper.sessions.usage.assembling import Counts, EventCount, SessionCount, ValueCount
 from pulsekeeper.sessions.usage.calendar import Buckets
 from pulsekeeper.sessions.usage.retention import Presence
-from pulsekeeper.sessions.usage.rollups import fresh_for, longest_trace
+from pulsekeeper.sessions.usage.rollups import longest_trace
 
 _Q = queries.load("pulsekeeper.sessions.usage")
 _BEHIND = 5
@@ -85,7 +85,7 @@ class FiguresStore:
     async def _present(self, now: datetime) -> tuple[int, bool]:
         [row] = await self._database.fetch(
             _Q.look_at_present,
-            fresh_since=now - fresh_for(self._settings),
+            fresh_since=now - self._settings.fresh,
             behind_since=now - _BEHIND * self._settings.rollup_interval,
         )
         return row["present"], row["is_current"]

@@ -14,7 +14,6 @@ from pulsekeeper.sessions.records import LONG
 from pulsekeeper.sessions.usage.rollups import (
     StaleSession,
     WorkedOut,
-    fresh_for,
     longest_trace,
     settled_before,
 )
@@ -115,7 +114,7 @@ class RollupStore:
             start=start,
             until=until,
             now=now,
-            fresh=fresh_for(self._settings),
+            fresh=self._settings.fresh,
             longest=longest_trace(self._settings),
             settled_before=settled_before(self._settings, now),
         )

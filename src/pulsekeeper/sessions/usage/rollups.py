@@ -75,19 +75,14 @@ def quarter_of(moment: datetime) -> datetime:
     return moment - (moment - _EPOCH) % QUARTER
 
 
-def fresh_for(settings: Settings) -> timedelta:
-    """How long after a sign of life a session counts as present: one that was missed is no absence."""
-    return 2 * settings.still_alive
-
-
 def longest_trace(settings: Settings) -> timedelta:
     """How long before something counts its session was started, at most: it may tell of itself late."""
-    return settings.max_length + settings.late + fresh_for(settings) + _SLACK
+    return settings.token_lifetime + settings.fresh + _SLACK
 
 
 def settled_before(settings: Settings, now: datetime) -> datetime:
     """Presence in quarters that begin earlier does not change any more: late events move no end across them."""
-    return now - settings.late - fresh_for(settings) - _SLACK
+    return now - settings.late - settings.fresh - _SLACK
 
 
 def rebuildable_since(settings: Settings, now: datetime) -> datetime:

@@ -94,3 +94,14 @@ async def test_calls_are_counted_by_session(autojump_clock: MockClock) -> None:
     with pytest.raises(RateLimited):
         door.admit_call(claims(1))
     assert dict(door.admit_call(claims(2)))["RateLimit-Policy"] == '"session";q=2;w=1'
+
+
+@pytest.mark.parametrize("authorization", ["Basic YTpi", "Digest a=b"])
+def test_what_a_proxy_is_told_does_not_matter_where_the_token_is_sent_in_another_way(authorization: str) -> None:
+    request = Request(
+        method="POST",
+        path="/",
+        query_string=b"token=",
+        headers=Headers([(b"authorization", authorization.encode()), (b"x-session-token", b"pkst_1")]),
+    )
+    assert token_of(request) == "pkst_1"

@@ -242,6 +242,18 @@ async def test_late_events_move_the_end_later_never_earlier_and_never_reopen(
     assert await standing(store, session, NOW + HOUR) is ENDED
 
 
+async def test_a_late_event_that_does_not_say_when_it_happened_does_not_move_the_end(
+    database: Database, store: SessionStore
+) -> None:
+    """It counts as of its receipt, which says nothing of how long the session was."""
+    session = await start(store)
+    await say(store, session, NOW + timedelta(minutes=1), ends=True)
+    later = NOW + timedelta(hours=10)
+
+    assert await say(store, session, later, event(later, raw_at=None)) == Heard(Standing.ENDED, 1)
+    assert (await session_row(database, session))["ended_at"] == NOW + timedelta(minutes=1)
+
+
 async def test_late_events_never_move_the_end_beyond_the_greatest_length(
     store: SessionStore, database: Database
 ) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -140,8 +140,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class StartRequest(Struct, frozen=True, kw_only=True, rename="camel"):
     """A client's user has agreed, and a session begins. The call is the statement of consent."""
 
-    installation_id: Annotated[str, Meta(max_length=200)] | None = None
-    """As it was given by an earlier start; an unknown one is replaced by a new one."""
+    installation_id: Any = None
+    """As it was given by an earlier start. Whatever is no id of a known installation is replaced by a new one."""
     consent: bool = True
     consent_version: Label | None = None
     """Which text the user agreed to."""

@@ -164,7 +164,8 @@ fresh as (
     returning installation_id, event_id
 ),
 kept as materialized (
-    select number, ((select speeches from packed))[number] as speech, ((select ats from packed))[number] as at
+    select number, ((select speeches from packed))[number] as speech, ((select ats from packed))[number] as at,
+        ((select raw_ats from packed))[number] is not null as is_dated
     from distinct_given
     where ((installation_id, event_id) in (select installation_id, event_id from fresh)) is true
 ),
@@ -184,7 +185,8 @@ stored as (
     where (number in (select number from kept)) is true
 ),
 tallied as materialized (
-    select speech, count(*) as events, max(at) as latest_at from kept group by speech
+    -- One without a time of its own may have happened at any time, so it says nothing of how long the session was.
+    select speech, count(*) as events, max(at) filter (where is_dated) as latest_at from kept group by speech
 ),
 taken as materialized (
     select

@@ -46,8 +46,10 @@ class Reception:
 
 def token_of(request: Request) -> str:
     """The token of a session, in whichever way it was sent. The query is for beacons, which can set no header."""
-    sent = (_bearer(request), request.headers.get("x-session-token"), *request.query.get("token", ()))
-    tokens = {token for token in sent if token is not None}
+    sent = (request.headers.get("x-session-token"), *request.query.get("token", ()))
+    tokens = {token for token in sent if token}
+    authorization = _bearer(request, is_needed=not tokens)
+    tokens |= {authorization} if authorization else set()
     if len(tokens) > 1:
         raise errors.Invalid("There are different tokens in this request.")
     if not tokens:
@@ -55,8 +57,11 @@ def token_of(request: Request) -> str:
     return tokens.pop()
 
 
-def _bearer(request: Request) -> str | None:
+def _bearer(request: Request, *, is_needed: bool) -> str | None:
+    """What another way of authorizing says, such as that of a proxy, matters only where nothing else says who it is."""
     try:
         return bearer(request.headers.get("authorization"))
     except errors.Unauthorized as error:
-        raise errors.Unauthorized(error.detail, code="token_malformed") from None
+        if is_needed:
+            raise errors.Unauthorized(error.detail, code="token_malformed") from None
+        return None

@@ -1,8 +1,8 @@
 """The actor of the handshake: takes every call that waits, commits them together, then answers.
 
-All starts of a batch share one statement; all signs of life, events and ends share another; each withdrawal is a
-transaction of its own. These three kinds of call are written side by side. Nothing is remembered between two batches:
-how a session stands is only known to its row.
+All starts of a batch share one statement; all signs of life, events and ends share another, beside it. Each withdrawal
+is a transaction of its own, for which nobody else waits. Nothing is remembered between two batches: how a session
+stands is only known to its row.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -78,30 +78,38 @@ class Recorder:
         self._patience = settings.patience.total_seconds()
         self._numbers = numbers
         self._schema_ready = schema_ready
+        self._withdrawing = trio.Lock()
         self._is_resting = False
         self._resting_until = -inf
 
     async def run(self, inbox: Inbox[Message]) -> None:
         """Answer until the inbox ends."""
-        async for messages in inbox.batches(self._batch):
-            await self._record(messages)
+        async with trio.open_nursery() as beside:
+            async for messages in inbox.batches(self._batch):
+                await self._record(messages, beside)
 
-    async def _record(self, messages: Sequence[Message]) -> None:
-        """Answer a batch. What one kind of message runs into is no concern of the others."""
+    async def _record(self, messages: Sequence[Message], beside: trio.Nursery) -> None:
+        """Answer a batch. What one kind of message runs into is no concern of the others.
+
+        Nor do they wait for withdrawals: to erase what there is of an installation takes longer than all the rest.
+        """
         if not self._schema_ready.is_set() or trio.current_time() < self._resting_until:
             _refuse(messages, "the database was away a moment ago, or is not ready yet")
             return
         starts = [each for each in messages if isinstance(each, Start)]
         speeches = [each for each in messages if isinstance(each, Speak)]
         withdrawals = [each for each in messages if isinstance(each, Withdraw)]
+        if withdrawals:
+            beside.start_soon(self._answer_withdrawals, withdrawals)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._answer, "start", starts, self._start)
             nursery.start_soon(self._answer, "speak", speeches, self._speak)
-            nursery.start_soon(self._answer_withdrawals, withdrawals)
 
     async def _answer_withdrawals(self, withdrawals: Sequence[Withdraw]) -> None:
+        """One after the other, so that they never take more than one of the connections."""
         for each in withdrawals:
-            await self._answer("withdraw", [each], self._withdraw)
+            async with self._withdrawing:
+                await self._answer("withdraw", [each], self._withdraw)
 
     async def _answer(self, kind: str, questions: Sequence[Q], commit: Commit[Q]) -> None:
         """Have the questions committed and answered, within the patience; those that are not are told why."""

@@ -172,9 +172,9 @@ def _opening(wanted: StartRequest, now: datetime) -> Opening:
     )
 
 
-def _id(text: str | None) -> UUID | None:
+def _id(said: object) -> UUID | None:
     try:
-        return msgspec.convert(text, UUID | None)
+        return msgspec.convert(said, UUID | None)
     except msgspec.ValidationError:
         return None
 

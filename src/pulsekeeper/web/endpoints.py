@@ -34,7 +34,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     type: object = None
     """The Struct that is its JSON; `None` where there is no body, or where it is not JSON."""
     example: object = None
-    content_type: str = "application/json"
+    media_types: tuple[str, ...] = ("application/json",)
+    """The formats of the body: it comes in one of them."""
     headers: Mapping[str, str] = {}
     """Headers that a client should know of, each with a sentence."""
 

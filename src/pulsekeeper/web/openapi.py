@@ -17,6 +17,7 @@ Json: TypeAlias = dict[str, object]
 
 _REFERENCE = "#/components/schemas/{name}"
 _KEY = "apiKey"
+_JSON = ("application/json",)
 _ALWAYS_HEADERS = {"X-Request-ID": "Finds this request in the log; the client's own where it sent a usable one."}
 _PROBLEM_HEADERS = {
     401: {"WWW-Authenticate": "`Bearer`."},
@@ -82,7 +83,7 @@ def _operation(endpoint: Endpoint, schemas: Mapping[int, Json]) -> Json:
         operation["parameters"] = _parameters(endpoint, schemas)
     if endpoint.body is not None:
         content = _content(endpoint.body, endpoint.body_example, schemas)
-        by_default = ("application/json", "text/plain") if endpoint.public else ("application/json",)
+        by_default = (*_JSON, "text/plain") if endpoint.public else _JSON
         formats = dict.fromkeys(endpoint.media_types or by_default, content)
         operation["requestBody"] = {"required": endpoint.body_required, "content": formats}
     if endpoint.scope is not None:
@@ -125,10 +126,15 @@ def _merged(answer: Json, problem: Json) -> Json:
 def _answer(answer: Answer, schemas: Mapping[int, Json]) -> Json:
     described: Json = {"description": answer.description, "headers": _headers({**_ALWAYS_HEADERS, **answer.headers})}
     if answer.type is not None:
-        described["content"] = {answer.content_type: _content(answer.type, answer.example, schemas)}
-    elif answer.content_type != "application/json":
-        described["content"] = {answer.content_type: {"schema": {"type": "string"}}}
+        described["content"] = dict.fromkeys(answer.media_types, _content(answer.type, answer.example, schemas))
+    elif answer.media_types != _JSON:
+        described["content"] = {one: {"schema": _raw_schema(one)} for one in answer.media_types}
     return described
+
+
+def _raw_schema(media_type: str) -> Json:
+    """Text is a string; other bytes are nothing that a schema could describe."""
+    return {"type": "string"} if media_type.startswith("text/") else {}
 
 
 def _errors(endpoint: Endpoint) -> list[type[PulsekeeperError]]:

@@ -90,7 +90,7 @@ def _metrics(services: Services) -> Endpoint:
         tag=_TAG,
         operation_id="metrics",
         summary="The metrics, in Prometheus' text format.",
-        answers={200: Answer(description="All metrics of this process.", content_type=_METRICS_TYPE)},
+        answers={200: Answer(description="All metrics of this process.", media_types=(_METRICS_TYPE,))},
         scope=Scope.METRICS,
     )
 

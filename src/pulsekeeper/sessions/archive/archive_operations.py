@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from pulsekeeper.errors import NotFound, Overloaded
+from pulsekeeper.sessions.archive.formats import PARQUET_TYPE, TEXT_FORMATS
 from pulsekeeper.sessions.archive.periods import MOST_DAYS
 from pulsekeeper.sessions.archive.timeline import LARGEST_PAGE, Timeline
 from pulsekeeper.web.endpoints import Answer, Endpoint, Parameter
@@ -113,7 +114,7 @@ def export_events(handler: Handler) -> Endpoint:
         answers={
             200: Answer(
                 description="The file, in the format that was asked for.",
-                content_type="application/x-ndjson",
+                media_types=(*(one.content_type for one in TEXT_FORMATS.values()), PARQUET_TYPE),
                 headers={"Content-Disposition": "A name for it."},
             )
         },

@@ -82,17 +82,7 @@ async def test_without_consent_nothing_is_stored(door: Door, method: str, said: 
     assert await door.stored() == (0, 0, 0)
 
 
-MADE_UP = [
-    "nonsense",
-    "",
-    "{4b1c1f63-9a3b-4b8c-8a4e-2f3f6f0f4c0a}",
-    str(UUID(int=7)),
-    "x" * 10_000,
-    "a\0b",
-    7,
-    ["a"],
-    {},
-]
+MADE_UP = ["nonsense", "", "{4b1c1f63-9a3b-4b8c-8a4e-2f3f6f0f4c0a}", str(UUID(int=7)), "x" * 10_000, 7, ["a"], {}]
 
 
 @pytest.mark.parametrize("claimed", MADE_UP, ids=range(len(MADE_UP)))
@@ -178,7 +168,7 @@ async def test_the_token_comes_in_any_of_three_ways(door: Door) -> None:
 async def test_tokens_that_are_not_ours_are_refused_with_the_reason(door: Door) -> None:
     token = (await door.start()).token
     forged = token[:80] + ("A" if token[80] != "A" else "B") + token[81:]
-    bad = {token[:-1]: "malformed", token + "A": "malformed", "": "malformed", "ü": "malformed", forged: "forged"}
+    bad = {token[:-1]: "malformed", token + "A": "malformed", "": "missing", "ü": "malformed", forged: "forged"}
     for path in EVERY_CALL:
         for wrong, reason in bad.items():
             answer = await door.post(path, wrong)

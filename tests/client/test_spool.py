@@ -2,6 +2,9 @@
 
 import sqlite3
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -128,13 +131,114 @@ def test_a_file_that_fails_later_means_memory_from_then_on_with_what_can_be_read
     spool.close()
 
 
-def test_what_is_lost_with_its_file_is_counted(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "queue.db", 100, MUCH)
+def test_what_stays_on_the_disk_is_not_lost(tmp_path: Path) -> None:
+    """A later run sends it."""
+    path = tmp_path / "queue.db"
+    spool = Spool(path, 100, MUCH)
     spool.add(b"a")
     spool._connection.close()
-    assert spool.add(b"b") == 1
+    assert spool.add(b"b") == 0
     assert texts(spool) == [b"b"]
     spool.close()
+    assert on_disk(path) == [b"a"]
+
+
+def test_what_is_lost_with_a_damaged_file_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    spool = Spool(path, 10_000, 10 * MUCH)
+    for _ in range(1_000):
+        spool.add(b"x" * 200)
+    spool.tidy()
+    spool._connection.execute("pragma cache_size = 1")
+    spool._connection.execute("pragma wal_checkpoint(truncate)")
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * (path.stat().st_size - 8192))
+    lost = spool.add(b"a")
+    assert lost > 0
+    assert spool.path is None
+    assert spool.count == 1_001 - lost
+    spool.close()
+
+
+@contextmanager
+def busy(path: Path) -> Iterator[None]:
+    """Somebody else writes to the file meanwhile."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        yield
+        other.execute("rollback")
+
+
+def on_disk(path: Path) -> list[bytes]:
+    """What a later run would find."""
+    with closing(sqlite3.connect(path)) as connection:
+        return [event for (event,) in connection.execute("select event from events order by id")]
+
+
+def test_a_file_that_is_busy_for_a_while_is_gone_back_to(tmp_path: Path) -> None:
+    """Once, a lock of a second sent the queue to memory for good, and its program waited for all of that second."""
+    path = tmp_path / "queue.db"
+    spool = Spool(path, 100, MUCH)
+    spool.add(b"a")
+    with busy(path):
+        began = time.perf_counter()
+        assert [spool.add(b"b"), spool.add(b"c")] == [0, 0]
+        assert time.perf_counter() - began < 0.5
+        assert texts(spool) == [b"a", b"b", b"c"]
+        assert spool.is_untidy
+        assert on_disk(path) == [b"a"]
+    spool.tidy()
+    assert (spool.path, spool.is_untidy) == (path, False)
+    assert on_disk(path) == [b"a", b"b", b"c"]
+    spool.close()
+
+
+def test_what_is_settled_while_the_disk_is_full_is_gone_when_there_is_room_again(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    spool = Spool(path, 100, MUCH)
+    spool.add(b"a")
+    spool.add(b"b")
+    (pages,) = spool._connection.execute("pragma page_count").fetchone()
+    disk = spool._connection
+    disk.execute(f"pragma max_page_count = {pages}")
+    assert spool.add(b"x" * 10_000) == 0
+    first, *_ = spool.head(1, MUCH)
+    spool.remove([first])
+    assert spool.add(b"c") == 0
+    assert texts(spool) == [b"b", b"x" * 10_000, b"c"]
+    assert on_disk(path) == [b"a", b"b"]
+    disk.execute("pragma max_page_count = 1000000")
+    assert texts(spool) == [b"b", b"x" * 10_000, b"c"]
+    assert on_disk(path) == [b"b", b"x" * 10_000, b"c"]
+    assert (spool.count, spool.size) == (3, 10_002)
+    spool.add(b"d")
+    assert on_disk(path)[-1] == b"d"
+    spool.close()
+
+
+def test_what_is_cleared_while_the_file_is_busy_is_gone_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    spool = Spool(path, 100, MUCH)
+    spool.add(b"a secret")
+    with busy(path):
+        assert spool.clear() == 1
+    spool.close()
+    assert on_disk(path) == []
+
+
+def test_numbers_are_not_used_again_in_memory(tmp_path: Path) -> None:
+    """What is under way when the trouble begins must not be taken for what comes afterwards."""
+    path = tmp_path / "queue.db"
+    spool = Spool(path, 100, MUCH)
+    spool.add(b"a")
+    rows = spool.head(1, MUCH)
+    spool.remove(rows)
+    with busy(path):
+        spool.add(b"b")
+        assert spool.head(1, MUCH)[0][0] > rows[0][0]
+    spool.close()
+    assert on_disk(path) == [b"b"]
 
 
 def test_what_is_cleared_is_not_to_be_found_in_the_files(tmp_path: Path) -> None:

@@ -79,11 +79,12 @@ def problem_in(answer: bytes) -> Problem:
 
 
 @asynccontextmanager
-async def serving(*handlers: Handler, **settings: object) -> AsyncIterator[Running]:
+async def serving(*handlers: Handler, express: bool = False, **settings: object) -> AsyncIterator[Running]:
     """A front with some endpoints, each at `/api/` and its handler's name, and settings; stopped in the end."""
     chosen = msgspec.structs.replace(Settings(bind=Bind("127.0.0.1:0"), graceful_timeout=seconds(1)), **settings)
     endpoints = [endpoint(handler, f"/api/{handler.__name__}") for handler in handlers]
-    app = app_of(GREET, SHOW, FAIL, *endpoints, settings=chosen)
+    everything = (GREET, SHOW, FAIL, *endpoints)
+    app = app_of(*(msgspec.structs.replace(each, express=express) for each in everything), settings=chosen)
     listening = Listening(chosen)
     listening.open()
     serves = trio.Event()

@@ -23,6 +23,11 @@ def at(document: object, *keys: str) -> object:
     return document
 
 
+def entries(document: object) -> dict[str, object]:
+    """What stands there, by its key."""
+    return msgspec.convert(document, dict[str, object])
+
+
 def test_every_endpoint_has_its_operation_and_its_struct() -> None:
     document = openapi.document([GREET, CHANGE, SHOW], "1.2.3")
     assert at(document, "info", "version") == "1.2.3"
@@ -49,9 +54,7 @@ def test_what_a_handler_raises_is_described_with_its_headers() -> None:
     limited = msgspec.structs.replace(GREET, errors=(RateLimited,))
     response = at(openapi.document([limited], "1"), "paths", "/api/greet", "post", "responses", "429")
     assert at(response, "content", "application/problem+json", "example", "type") == "/docs#rate-limited"
-    assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(
-        msgspec.convert(at(response, "headers"), dict[str, object])
-    )
+    assert {"Retry-After", "RateLimit", "RateLimit-Policy"} <= set(entries(at(response, "headers")))
 
 
 def test_the_words_for_programs_are_described() -> None:
@@ -62,20 +65,34 @@ def test_the_words_for_programs_are_described() -> None:
 
 
 def test_the_formats_of_a_body_and_whether_it_is_needed_are_described() -> None:
-    lines = msgspec.structs.replace(GREET, body_required=False, media_types=("application/x-ndjson",))
+    """Lines have a schema of their own: each of them is a document."""
+    lines = msgspec.structs.replace(GREET, body_required=False, body_line=Echo)
     body = at(openapi.document([lines], "1"), "paths", "/api/greet", "post", "requestBody")
+    schemas = {media_type: at(one, "schema") for media_type, one in entries(at(body, "content")).items()}
     assert at(body, "required") is False
-    assert set(msgspec.convert(at(body, "content"), dict[str, object])) == {"application/x-ndjson"}
+    assert schemas == {
+        "application/json": {"$ref": "#/components/schemas/Greeting"},
+        "text/plain": {"$ref": "#/components/schemas/Greeting"},
+        "application/x-ndjson": {"$ref": "#/components/schemas/Echo"},
+    }
+
+
+def test_an_answer_may_come_in_several_formats() -> None:
+    """As a file, say: what is text is called so, and of other bytes nothing is said."""
+    file = Answer(description="The file.", media_types=("text/csv", "application/vnd.apache.parquet"))
+    exporting = msgspec.structs.replace(SHOW, answers={200: file})
+    response = at(openapi.document([exporting], "1"), "paths", "/api/things/{id}", "get", "responses", "200")
+    assert at(response, "content") == {
+        "text/csv": {"schema": {"type": "string"}},
+        "application/vnd.apache.parquet": {"schema": {}},
+    }
 
 
 def test_a_status_may_be_an_answer_and_a_problem() -> None:
     refusing = msgspec.structs.replace(GREET, answers={400: Answer(description="None of it.", type=Echo)})
     response = at(openapi.document([refusing], "1"), "paths", "/api/greet", "post", "responses", "400")
     assert at(response, "description") == "None of it."
-    assert set(msgspec.convert(at(response, "content"), dict[str, object])) == {
-        "application/json",
-        "application/problem+json",
-    }
+    assert set(entries(at(response, "content"))) == {"application/json", "application/problem+json"}
 
 
 def test_parameters_keys_and_examples_are_described() -> None:

@@ -13,29 +13,27 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from pulsekeeper.client.queue_file import connect, opened
+from pulsekeeper.client.queue_file import MEMORY, Row, bring_back, connect, copied, is_passing, opened, remove
 
 _ADD = "insert into events (event) values (?)"
 _HEAD = "select id, event from events order by id limit ?"
 _OLDEST = "select id, length(event) from events where id > ? order by id limit 1"
 _SIZE = "select count(*), coalesce(sum(length(event)), 0) from events"
 _REMOVE = "delete from events where id = ?"
-_REMOVE_RANGE = "delete from events where id between ? and ?"
+_LAST = "select coalesce(max(seq), 0) from sqlite_sequence"
+_PATIENTLY = "pragma busy_timeout = 1000"
 _UNTIDY = 2_000
 """Changes after which the log of changes is to be brought into the file: some megabytes."""
 _MOST_LOG = 8 * 1024 * 1024
 """Bytes of the log from which on it is cut, for which adding events has to wait a moment."""
-_MEMORY = ":memory:"
-
-Row = tuple[int, bytes]
-"""An event and its number: higher than those of all events before it, also of those that are gone."""
 _T = TypeVar("_T")
 
 
 class Spool:
     """A bounded queue. Threads may use it at the same time; processes have one each.
 
-    It raises nothing: when its file fails it goes on in memory, with whatever can still be read.
+    It raises nothing: when its file fails it goes on in memory, with whatever can still be read. From trouble that may
+    pass, such as a full disk, it comes back when that has passed: it looks whenever its worker does anything here.
     """
 
     def __init__(self, path: Path | None, most_events: int, most_bytes: int) -> None:
@@ -46,14 +44,17 @@ class Spool:
         self._lock = threading.RLock()  # an event may be told of by a signal handler that interrupts another
         self._changes = 0
         self._lost = 0  # with the file, and not yet told
+        self._away: sqlite3.Connection | None = None  # the file, while it is in trouble that may pass
+        self._unread = 0  # events up to this number are there, but could not be read when the trouble began
         self._held = 0  # events up to this number are under way, and stay
         on_disk = opened(path) if path else None
         if on_disk is None:
             self.path = None
-        self._connection = on_disk or connect(_MEMORY)
+        self._connection = on_disk or connect(MEMORY)
         self._count: int
         self._size: int
         self._count, self._size = self._connection.execute(_SIZE).fetchone()
+        self._last: int = self._connection.execute(_LAST).fetchone()[0]
 
     @property
     def count(self) -> int:
@@ -68,7 +69,7 @@ class Spool:
     def add(self, event: bytes) -> int:
         """Put an event at the end. Returns how many of the oldest were dropped for it, or lost with the file."""
         with self._lock:
-            self._do(lambda connection: connection.execute(_ADD, (event,)))
+            self._last = self._do(lambda connection: connection.execute(_ADD, (event,))).lastrowid or self._last
             self._count += 1
             self._size += len(event)
             self._changes += 1
@@ -83,6 +84,7 @@ class Spool:
         They are held: what is under way is not dropped to make room, so it is not counted twice.
         """
         with self._lock:
+            self._return()
             rows: list[Row] = []
             room = most_bytes
             for row in self._do(lambda connection: connection.execute(_HEAD, (most_events,)).fetchall()):
@@ -100,7 +102,7 @@ class Spool:
     def remove(self, rows: Sequence[Row]) -> None:
         """These are settled."""
         with self._lock:
-            removed = self._do(lambda connection: _remove(connection, rows))
+            removed = self._do(lambda connection: remove(connection, rows))
             if removed != len(rows):
                 self._measure()  # somebody has cleared it meanwhile
             else:
@@ -113,19 +115,23 @@ class Spool:
             forgotten = self._count
             self._do(lambda connection: connection.execute("delete from events"))
             self._measure()
+            self._unread = 0  # what cannot be read is forgotten too
+            self._return()
             with suppress(sqlite3.Error):
                 self._connection.execute("pragma wal_checkpoint(truncate)")
         return forgotten
 
     @property
     def is_untidy(self) -> bool:
-        """Whether there is much in the log of changes, which would grow for ever."""
-        return self._changes >= _UNTIDY and self.path is not None
+        """Whether there is much in the log of changes, which would grow for ever, or the file is to be gone back to."""
+        return (self._changes >= _UNTIDY or self._away is not None) and self.path is not None
 
     def tidy(self) -> None:
         """Bring the log of changes into the file, while events can still be added. May wait for the disk."""
+        with self._lock:
+            self._return()
         self._changes = 0
-        if self.path is None:
+        if self.path is None or self._away is not None:
             return
         with suppress(sqlite3.Error, OSError), closing(connect(str(self.path))) as connection:
             connection.execute("pragma wal_checkpoint(passive)")
@@ -135,7 +141,12 @@ class Spool:
     def close(self) -> None:
         """What waits, waits for a later run. May wait for the disk."""
         with self._lock, suppress(sqlite3.Error):
-            self._do(lambda connection: connection.close())
+            if self._away is not None:
+                self._away.execute(_PATIENTLY)
+            self._return()
+            self._connection.close()
+            if self._away is not None:
+                self._away.close()
 
     def _drop_oldest(self) -> int:
         number, size = self._do(lambda connection: connection.execute(_OLDEST, (self._held,)).fetchone())
@@ -150,30 +161,37 @@ class Spool:
     def _do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
             return work(self._connection)
-        except sqlite3.Error:
-            self._connection = self._in_memory(self._connection)
-            before = self._count
-            self._count, self._size = self._connection.execute(_SIZE).fetchone()
-            self._lost += before - self._count
+        except sqlite3.Error as error:
+            self._go_on_in_memory(error)
             return work(self._connection)
 
-    def _in_memory(self, broken: sqlite3.Connection) -> sqlite3.Connection:
-        """Go on without the disk. What stays there is sent again by a later run, and is a duplicate then."""
-        memory = connect(_MEMORY)
-        with suppress(sqlite3.Error):
-            memory.executemany("insert into events (id, event) values (?, ?)", broken.execute("select * from events"))
-        self.path = None
-        with suppress(sqlite3.Error):
-            broken.close()
-        return memory
+    def _go_on_in_memory(self, error: sqlite3.Error) -> None:
+        """What stays on the disk for good is sent again by a later run, and is a duplicate then."""
+        disk, before = self._connection, self._count
+        self._connection, is_whole = copied(disk, self._last)
+        self._count, self._size = self._connection.execute(_SIZE).fetchone()
+        if is_passing(error):
+            self._away, self._unread = disk, 0 if is_whole else self._last
+            return
+        self._give_up(disk)
+        if type(error) is sqlite3.DatabaseError:  # damage: a later run begins the file anew
+            self._lost += before - self._count
 
+    def _return(self) -> None:
+        """Go back to the disk, if its trouble has passed. Waits for it for some milliseconds at most."""
+        if self._away is None:
+            return
+        try:
+            bring_back(self._connection, self._away, self._unread)
+        except sqlite3.Error as error:
+            if not is_passing(error):
+                self._give_up(self._away)
+            return
+        self._connection.close()
+        self._connection, self._away = self._away, None
+        self._measure()
 
-def _remove(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
-    numbers = [number for number, _ in rows]
-    if numbers and numbers[-1] - numbers[0] == len(numbers) - 1:
-        return connection.execute(_REMOVE_RANGE, (numbers[0], numbers[-1])).rowcount
-    connection.execute("begin")
-    try:
-        return connection.executemany(_REMOVE, [(number,) for number in numbers]).rowcount
-    finally:
-        connection.execute("commit")
+    def _give_up(self, disk: sqlite3.Connection) -> None:
+        self.path = self._away = None
+        with suppress(sqlite3.Error):
+            disk.close()

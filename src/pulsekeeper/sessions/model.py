@@ -197,18 +197,18 @@ class IngestEvent(Struct, frozen=True, kw_only=True):
     id: UUID
     """Made by the client, once for each event, so that a repeated call stores nothing twice."""
     name: EventName
-    at: str | UnsetType = UNSET
+    at: str | UnsetType | None = UNSET
     """By the client's clock, ISO 8601 with a zone."""
-    seq: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    seq: Annotated[int, Meta(ge=0)] | UnsetType | None = UNSET
     """The event's number in its session: within one it is this that orders, not the clock."""
-    props: dict[str, str | int | float | bool | None] | UnsetType = UNSET
+    props: dict[str, str | int | float | bool | None] | UnsetType | None = UNSET
 
 
 class IngestRequest(Struct, frozen=True, kw_only=True, rename="camel"):
     """A call's events, and when it was sent by the client's clock."""
 
     events: Annotated[tuple[IngestEvent, ...], Meta(max_length=MOST_EVENTS)]
-    sent_at: str | UnsetType = UNSET
+    sent_at: str | UnsetType | None = UNSET
 
 
 SessionState = Literal["open", "ended"]

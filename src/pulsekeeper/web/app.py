@@ -18,6 +18,7 @@ from pulsekeeper.errors import Invalid, NotFound
 from pulsekeeper.web import headers, operations
 from pulsekeeper.web.endpoints import Endpoint
 from pulsekeeper.web.exchange import Exchange, StreamBody, asked_path
+from pulsekeeper.web.express import Lane
 from pulsekeeper.web.gate import Gate, Services
 from pulsekeeper.web.problems import HeaderFieldsTooLarge, MethodNotAllowed, PayloadTooLarge, RequestTimeout
 from pulsekeeper.web.settings import Settings
@@ -48,9 +49,11 @@ class App(QuartTrio):
     asgi_http_class = Exchange
     url_rule_class: type[Rule] = Rule
 
-    def __init__(self, gate: Gate, services: Services) -> None:
+    def __init__(self, gate: Gate, services: Services, endpoints: Sequence[Endpoint]) -> None:
         super().__init__(__name__, static_folder=None, template_folder=None)
         self.uploads = Uploads()
+        self.lane = Lane(endpoints, gate, services.clock)
+        """For whoever has the connection: the requests that need not come here."""
         self._gate = gate
         self._clock = services.clock
 
@@ -74,7 +77,7 @@ def create_app(endpoints: Iterable[Endpoint], settings: Settings, services: Serv
     gate = Gate(settings, services)
     everything = operations.with_operations(endpoints, services)
     _check_distinct(everything)
-    app = App(gate, services)
+    app = App(gate, services, everything)
     longest_body = max(endpoint.max_body for endpoint in everything)
     app.config.update(
         MAX_CONTENT_LENGTH=longest_body,  # each endpoint's own limit is kept when it reads

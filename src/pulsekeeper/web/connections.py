@@ -24,6 +24,8 @@ class Connection(trio.abc.HalfCloseableStream):
         self._stream = stream
         self._patience = patience
         self._on_close = on_close
+        self.on_leave: Callable[[], None] = _do_nothing
+        """Called when the server is about to end: whoever only waits for a request should not."""
         self._sending = trio.Lock()  # Hypercorn has one, but ends the stream without asking it
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -96,6 +98,11 @@ class Connections:
         else:
             await trio.lowlevel.checkpoint()
 
+    def leave_all(self) -> None:
+        """Tell everybody that the server is about to end."""
+        for connection in tuple(self._open):
+            connection.on_leave()
+
     def abort_all(self) -> None:
         """Close those that are left, whatever they are doing."""
         for connection in tuple(self._open):
@@ -107,6 +114,10 @@ class Connections:
             self._slots.release()
             if not self._open:
                 self._none_left.set()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 class BoundedListener(trio.abc.Listener[Connection]):

@@ -53,12 +53,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     description: str = ""
     body: object = None
-    """The Struct that the handler decodes the body to; `None` when it takes none."""
+    """The Struct that the handler decodes the body to; `None` when it takes none. Pages may also send its JSON as
+    `text/plain`."""
     body_example: object = None
     body_required: bool = True
     """Whether there has to be one."""
-    media_types: tuple[str, ...] = ()
-    """The formats of the body, for the documentation; by default JSON, which pages may also call `text/plain`."""
+    body_line: object = None
+    """The Struct that is on each line of a body of NDJSON, for the documentation; `None` when it is not taken."""
     parameters: tuple[Parameter, ...] = ()
     """The query's fields, and any path parameter about which there is something to say."""
     answers: Mapping[int, Answer] = {}
@@ -73,6 +74,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Whether pages of the configured origins may call it from a browser (CORS)."""
     safe: bool = True
     """Whether a `GET` only reads. One that does more, for clients that have nothing else, does not answer `HEAD`."""
+    express: bool = False
+    """Whether plain requests are answered on the connection itself, without the framework; for the hot calls."""
     max_body: int = 16 * KIBIBYTE
     """The longest body in bytes; one more is 413."""
 

@@ -11,7 +11,6 @@ from typing import Never
 
 import structlog
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.logging import Logger
 from hypercorn.trio.worker_context import WorkerContext
@@ -81,12 +80,13 @@ class Front:
     async def _finish(self) -> None:
         """Idle connections close by themselves as soon as they hear of it, the others after their reply."""
         await self._context.terminated.set()
+        self._connections.leave_all()
         with trio.move_on_after(self._settings.graceful_timeout.total_seconds()):
             await self._connections.wait_none_left()
 
     async def _serve(self, stream: Accepted) -> None:
         try:
-            await HttpConnection(ASGIWrapper(self._app), self._config, self._context, stream, self._app.refuse).run()
+            await HttpConnection(self._app, self._config, self._context, stream).run()
         except Exception:  # a connection is the unit of failure: no client may bring down the others
             _log.exception("connection_failed")
 

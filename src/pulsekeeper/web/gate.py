@@ -51,10 +51,10 @@ class Gate:
         self._authenticator = services.authenticator
         self._observer = Observer(settings, services.registry)
 
-    async def answer(self, endpoint: Endpoint, request: Request, read_body: BodyReader) -> Reply:
+    async def answer(self, endpoint: Endpoint, request: Request, read_body: BodyReader | None = None) -> Reply:
         """The reply of an endpoint, or the problem document that stands in its place. Raises nothing but cancellation.
 
-        The key is checked before the body is read: strangers cost a header.
+        The key is checked before the body is read: strangers cost a header. Without `read_body` the request has it.
         """
         started = trio.current_time()
         try:
@@ -68,11 +68,11 @@ class Gate:
         reply = self._refusal(UNMATCHED, request, error)
         return self._finished(UNMATCHED, request, reply, trio.current_time(), public=False)
 
-    async def _handled(self, endpoint: Endpoint, request: Request, read_body: BodyReader) -> Reply:
+    async def _handled(self, endpoint: Endpoint, request: Request, read_body: BodyReader | None) -> Reply:
         if endpoint.scope is not None:
             await self._require(endpoint.scope, request)
         _check_texts(request)
-        if endpoint.takes_body:
+        if endpoint.takes_body and read_body is not None:
             request = msgspec.structs.replace(request, body=await self._body(endpoint, request, read_body))
         with trio.move_on_after(self._settings.answer_timeout.total_seconds()):
             return await _call(endpoint, request)

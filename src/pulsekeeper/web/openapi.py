@@ -56,6 +56,7 @@ def _schemas(endpoints: Sequence[Endpoint]) -> tuple[Mapping[int, Json], Json]:
     for endpoint in endpoints:
         types += [
             endpoint.body,
+            endpoint.body_line,
             *(one.type for one in endpoint.parameters),
             *(one.type for one in endpoint.answers.values()),
         ]
@@ -82,13 +83,19 @@ def _operation(endpoint: Endpoint, schemas: Mapping[int, Json]) -> Json:
     if endpoint.parameters or endpoint.path_names:
         operation["parameters"] = _parameters(endpoint, schemas)
     if endpoint.body is not None:
-        content = _content(endpoint.body, endpoint.body_example, schemas)
-        by_default = (*_JSON, "text/plain") if endpoint.public else _JSON
-        formats = dict.fromkeys(endpoint.media_types or by_default, content)
-        operation["requestBody"] = {"required": endpoint.body_required, "content": formats}
+        operation["requestBody"] = {"required": endpoint.body_required, "content": _formats(endpoint, schemas)}
     if endpoint.scope is not None:
         operation["security"] = [{_KEY: [str(endpoint.scope)]}]
     return operation
+
+
+def _formats(endpoint: Endpoint, schemas: Mapping[int, Json]) -> Json:
+    """Of NDJSON the schema is that of a line: version 3.1 has no word for the whole."""
+    formats = (*_JSON, "text/plain") if endpoint.public else _JSON
+    whole: Json = dict.fromkeys(formats, _content(endpoint.body, endpoint.body_example, schemas))
+    if endpoint.body_line is None:
+        return whole
+    return whole | {"application/x-ndjson": _content(endpoint.body_line, None, schemas)}
 
 
 def _parameters(endpoint: Endpoint, schemas: Mapping[int, Json]) -> list[Json]:

@@ -49,6 +49,7 @@ def _healthz() -> Endpoint:
         method="GET",
         path="/healthz",
         handler=healthz,
+        express=True,
         tag=_TAG,
         operation_id="healthz",
         summary="Is the process alive?",

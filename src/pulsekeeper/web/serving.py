@@ -1,4 +1,4 @@
-"""Hypercorn's way of serving one connection, with the bounds and the manners that it lacks.
+"""One connection: what the express lane takes, and what is Hypercorn's, with the bounds that it lacks.
 
 Relies on the inside of Hypercorn 0.18, which is why its version is pinned: its `TCPServer` has no place to put these.
 
@@ -7,127 +7,70 @@ ever, and nothing is lost, because a reverse proxy that speaks HTTP/2 to browser
 """
 
 import math
-from collections.abc import Callable
 from contextlib import suppress
 
-import h11
 import trio
+from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.events import Request, StreamClosed
-from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
-from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ConnectionState
+from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
+from pulsekeeper.errors import Overloaded
+from pulsekeeper.web.app import App
 from pulsekeeper.web.connections import Connection
-from pulsekeeper.web.wire import Reply
-
-Refuse = Callable[[int], Reply]
-"""The reply to something that is not even a request, by the status that says why."""
+from pulsekeeper.web.express import Call, Unfinished
+from pulsekeeper.web.http11 import Http11
+from pulsekeeper.web.uploads import Upload
 
 _LINGER = 1.0
 """Seconds for which we go on reading after a refusal: closing with unread bytes would reset the connection unread."""
+_MOMENT = 1.0
+"""Seconds in which a request for the lane has to arrive. Whoever is slower is served by Hypercorn, and waited for."""
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
 
 
-class Http11(H11Protocol):
-    """HTTP/1.1 that refuses with problem documents, and that never turns into another protocol half-way."""
-
-    refuse: Refuse
-    on_closed: Callable[[], None]
-    """Called when the connection is closed, whoever noticed it."""
-    on_cut_off: Callable[[], None]
-    """Called when the application has left a reply without its end."""
-
-    @property
-    def in_head(self) -> bool:
-        """Whether the head of a request has begun to arrive and is not complete."""
-        is_http = isinstance(self.connection, h11.Connection)
-        return is_http and self.connection.their_state is h11.IDLE and bool(self.connection.trailing_data[0])
-
-    async def handle(self, event: Event) -> None:
-        """Hypercorn's."""
-        await super().handle(event)
-        if isinstance(event, Closed):
-            self.on_closed()
-
-    async def stream_send(self, event: StreamEvent) -> None:
-        """Hypercorn's, but nobody takes the part of a reply for the whole."""
-        if isinstance(event, StreamClosed) and self.connection.our_state is h11.SEND_BODY:
-            self.on_cut_off()
-        await super().stream_send(event)
-
-    async def send_refusal(self, status: int) -> None:
-        """Refuse whatever has arrived so far. The connection is over with this."""
-        reply = self.refuse(status)
-        headers = [
-            ("Content-Type", reply.content_type or ""),
-            ("Content-Length", str(len(reply.body))),
-            ("Connection", "close"),
-            *reply.headers,
-        ]
-        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        date = self.config.response_headers("h11")
-        await self._send_h11_event(h11.Response(status_code=reply.status, headers=encoded + date))
-        await self._send_h11_event(h11.Data(data=reply.body))
-        await self._send_h11_event(h11.EndOfMessage())
-
-    async def _send_error_response(self, status_code: int) -> None:
-        await self.send_refusal(status_code)
-
-    async def _check_protocol(self, event: h11.Request) -> None:
-        """No clear-text HTTP/2: RFC 9113 has dropped the upgrade."""
-
-    async def _create_stream(self, request: h11.Request) -> None:
-        """Hypercorn's, without its websockets: an upgrade that we do not want is a request like any other."""
-        self.stream = HTTPStream(
-            self.app,
-            self.config,
-            self.context,
-            self.task_group,
-            self.ssl,
-            self.client,
-            self.server,
-            self.stream_send,
-            STREAM_ID,
-        )
-        await self.stream.handle(
-            Request(
-                stream_id=STREAM_ID,
-                headers=list(request.headers),
-                http_version=request.http_version.decode(),
-                method=request.method.decode("ascii").upper(),
-                raw_path=request.target,
-                state=self.connection_state,
-            )
-        )
-        self.keep_alive_requests += 1
-
-
 class HttpConnection(TCPServer):
-    """One connection, from its first byte to its last."""
+    """One connection, from its first byte to its last.
 
-    protocol: Http11  # type: ignore[assignment]  # nothing else is spoken here
+    Whatever is plain and hot is answered right here, by the lane. The first request that is not makes a `protocol`, and
+    gets all of its bytes; between two of its requests the lane may take others again.
+    """
+
+    protocol: Http11 | None  # type: ignore[assignment]  # nothing else is spoken here, and not always
     stream: trio.SSLStream[Connection] | Connection  # type: ignore[assignment]  # Hypercorn names TLS over sockets only
 
     def __init__(
         self,
-        app: AppWrapper,
+        app: App,
         config: Config,
         context: WorkerContext,
         stream: trio.SSLStream[Connection] | Connection,
-        refuse: Refuse,
     ) -> None:
-        super().__init__(app, config, context, ConnectionState({}), stream)  # type: ignore[arg-type]  # as above
-        self._refuse = refuse
+        super().__init__(ASGIWrapper(app), config, context, ConnectionState({}), stream)  # type: ignore[arg-type]  # as above
+        self.protocol = None
+        self._connection = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+        self._connection.on_leave = self._leave
+        self._lane = app.lane
+        self._uploads = app.uploads
+        self._refuse = app.refuse
         self._patience = config.ssl_handshake_timeout
         self._reading = trio.CancelScope()
         """Cancelled on closing: Hypercorn's reader may be waiting for the end of a reply to a client that has left."""
+        self._held = b""
+        """The beginning of a request that the lane may take."""
+        self._needed = 0
+        """How many bytes of it there must be before it is worth a look."""
+        self._is_begun = False
+        """Whether the deadline is that of a request which has begun."""
+        self._head_due = math.inf
+        """When Hypercorn must have the whole of the head that it is reading."""
+        self._is_answering = False
+        self._is_leaving = False
+        self._answered = 0
         self._nobody_reads = False
 
     async def run(self) -> None:
@@ -136,14 +79,12 @@ class HttpConnection(TCPServer):
             if isinstance(self.stream, trio.SSLStream):
                 with trio.fail_after(self._patience):
                     await self.stream.do_handshake()
-            async with TaskGroup() as self._task_group:
-                self.protocol = self._speak()
-                await self.idle_task.restart(self._task_group, self._idle_timeout)
-                with self._reading:
-                    await self._read_data()
-                await self.protocol.handle(Closed())
-                self._nobody_reads = True
-                await self.idle_task.stop()
+            self._note_addresses()
+            with Upload(self._uploads) as self._upload:
+                async with TaskGroup() as self._task_group:
+                    while await self._read_for_a_while():
+                        pass
+                    await self._finish()
         except (OSError, trio.BrokenResourceError, trio.TooSlowError):
             pass  # the client is gone, or its handshake failed
         finally:
@@ -154,42 +95,151 @@ class HttpConnection(TCPServer):
         if not (self._nobody_reads and isinstance(event, Updated)):
             await super().protocol_send(event)
 
+    async def _read_for_a_while(self) -> bool:
+        """True when the lane has held something for too long: then it is for Hypercorn, who knows how to wait."""
+        self._reading = trio.CancelScope()
+        with self._reading:
+            if self._held:
+                await self._hand_over(b"")
+            await self._read_data()
+        return self._is_late and bool(self._held)
+
+    @property
+    def _is_late(self) -> bool:
+        return self._reading.cancelled_caught and trio.current_time() >= self._reading.deadline
+
+    async def _read_data(self) -> None:
+        """Give what arrives to whom it is for."""
+        if self._is_ours():
+            self._wait_for_a_request()
+        while True:
+            try:
+                data = bytes(await self.stream.receive_some(MAX_RECV))
+            except _GONE:
+                return
+            if data and self._is_ours():
+                self._held += data
+                if not await self._take_express():
+                    return
+            elif data or self._held or self.protocol is not None:
+                await self._hand_over(data)
+            if not data:
+                return
+
+    def _note_addresses(self) -> None:
+        """Raises `OSError` when the client has left already."""
+        socket = self._connection.socket
+        self._client = parse_socket_addr(socket.family, socket.getpeername())
+        self._server = parse_socket_addr(socket.family, socket.getsockname())
+
+    def _is_ours(self) -> bool:
+        return self.protocol is None or self.protocol.is_between_requests
+
+    async def _take_express(self) -> bool:
+        """Answer what is for the lane, and hand over what is not. False when the connection is to be closed."""
+        while len(self._held) >= max(self._needed, 1):
+            seen = self._lane.look(self._held)
+            if seen is None:
+                await self._hand_over(b"")
+                return True
+            if isinstance(seen, Unfinished):
+                self._needed = seen.needed
+                return await self._wait_for_the_rest()
+            self._held, self._needed, self._is_begun = self._held[seen.length :], 0, False
+            self._upload.grown_to(len(self._held))
+            if not await self._answer(seen):
+                return False
+        self._wait_for_a_request()
+        return True
+
+    async def _wait_for_the_rest(self) -> bool:
+        """What there is of it takes up memory. Where there is too little of that, Quart says so."""
+        try:
+            self._upload.grown_to(len(self._held))
+        except Overloaded:
+            await self._hand_over(b"")
+        else:
+            self._wait_for_a_request()
+        return True
+
+    async def _answer(self, call: Call) -> bool:
+        if self.protocol is not None:
+            await self.idle_task.stop()
+        self._reading.deadline = math.inf
+        self._is_answering = True
+        self._answered += 1
+        is_last = self._is_leaving or self._answered >= self.config.keep_alive_max_requests
+        reply = await self._lane.answer(call, self._client[0] if self._client else "", close=is_last)
+        is_last = is_last or self._is_leaving
+        try:
+            await self.stream.send_all(reply)
+        except _GONE:
+            return False
+        self._is_answering = False
+        return not is_last
+
+    def _wait_for_a_request(self) -> None:
+        """An idle connection may be kept for a while, but what has begun is to be complete in a moment."""
+        now = trio.current_time()
+        if not self._held:
+            self._reading.deadline = now + self.config.keep_alive_timeout
+        elif not self._is_begun:
+            self._reading.deadline = now + min(_MOMENT, self._patience)
+        self._is_begun = bool(self._held)
+
+    async def _hand_over(self, data: bytes) -> None:
+        """Give Hypercorn what is held and what has just come, as it came."""
+        data, self._held, self._needed = self._held + data, b"", 0
+        self._is_begun = False
+        self._upload.grown_to(0)
+        self._reading.deadline = math.inf
+        if self.protocol is None:
+            self.protocol = self._speak()
+            await self.idle_task.restart(self._task_group, self._idle_timeout)
+        await self.protocol.handle(RawData(data))
+        self._head_due = (
+            min(self._head_due, trio.current_time() + self._patience) if self.protocol.in_head else math.inf
+        )
+        self._reading.deadline = self._head_due
+        if self.protocol.is_between_requests:
+            self._reading.deadline = trio.current_time() + self.config.keep_alive_timeout
+
+    async def _finish(self) -> None:
+        """Nothing is read any more: because the client has left, or has been silent in the middle of a head."""
+        if self._reading.cancelled_caught and self._is_ours():
+            await self.stream.aclose()  # nothing is under way, and nobody waits for last words
+        if self.protocol is not None:
+            if self._is_late and self.protocol.in_head:
+                await self.protocol.send_refusal(408)
+            await self.protocol.handle(Closed())
+        self._nobody_reads = True
+        await self.idle_task.stop()
+
+    def _leave(self) -> None:
+        """The server ends. Hypercorn hears of it by itself."""
+        self._is_leaving = True
+        if self._is_ours() and not self._is_answering and not self._held:
+            self._reading.cancel()
+
+    def _stop_reading(self) -> None:
+        self._reading.cancel()
+
     def _speak(self) -> Http11:
-        is_tls = isinstance(self.stream, trio.SSLStream)
-        connection = self.stream.transport_stream if isinstance(self.stream, trio.SSLStream) else self.stream
-        socket = connection.socket
         protocol = Http11(
             self.app,
             self.config,
             self.context,
             self._task_group,
             ConnectionState(self.state),
-            is_tls,
-            parse_socket_addr(socket.family, socket.getpeername()),
-            parse_socket_addr(socket.family, socket.getsockname()),
+            isinstance(self.stream, trio.SSLStream),
+            self._client,
+            self._server,
             self.protocol_send,
         )
         protocol.refuse = self._refuse
-        protocol.on_closed = self._reading.cancel
-        protocol.on_cut_off = connection.abort
+        protocol.on_closed = self._stop_reading
+        protocol.on_cut_off = self._connection.abort
         return protocol
-
-    async def _read_data(self) -> None:
-        """Hypercorn's loop, but a client that has begun a request has to go on with it."""
-        due = math.inf
-        while True:
-            try:
-                with trio.fail_at(due):
-                    data = await self.stream.receive_some(MAX_RECV)
-            except trio.TooSlowError:
-                await self.protocol.send_refusal(408)
-                return
-            except _GONE:
-                return
-            await self.protocol.handle(RawData(bytes(data)))
-            if not data:
-                return
-            due = min(due, trio.current_time() + self._patience) if self.protocol.in_head else math.inf
 
     async def _close(self) -> None:
         """Say that we are done, then give the client a moment to read it. Where someone else still reads, they do."""

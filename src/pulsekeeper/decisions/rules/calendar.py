@@ -41,6 +41,7 @@ def local_day(moment: datetime, zone: tzinfo) -> date:
         return moment.date()
 
 
+@lru_cache(maxsize=64)
 def iso_week(day: date) -> str:
     """The ISO week of a day, `2025-W42`. Its year is the week's, not always the day's."""
     year, week, _ = day.isocalendar()

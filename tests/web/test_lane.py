@@ -1,0 +1,122 @@
+"""The express lane on real connections: how they begin, go on and end."""
+
+import pytest
+import trio
+import trio.testing
+
+from pulsekeeper.web.wire import Reply, Request, json_reply
+from tests.web.clients import GET, GREETING, POST, problem_in, reply_of, rest_of, serving
+from tests.web.parts import seconds
+
+SAY = b"GET /api/say HTTP/1.1\r\nHost: x\r\n\r\n"
+GREET = POST + b"Content-Length: %d\r\n\r\n" % len(GREETING) + GREETING
+
+
+async def say(_: Request) -> Reply:
+    """Answers at once."""
+    return json_reply("said")
+
+
+class Door:
+    """A handler that waits, and says that it does."""
+
+    def __init__(self) -> None:
+        self.entered = trio.Event()
+        self.go_on = trio.Event()
+
+        async def slow(_: Request) -> Reply:
+            self.entered.set()
+            await self.go_on.wait()
+            return json_reply("done")
+
+        self.handler = slow
+
+
+@pytest.fixture
+def slow() -> Door:
+    """A slow handler, at `/api/slow`."""
+    return Door()
+
+
+async def test_a_connection_goes_on_for_as_long_as_the_server_lets_it() -> None:
+    """Hypercorn closes one after a thousand requests, so that clients get to be spread anew; so does the lane."""
+    async with serving(say, express=True) as front, await front.connect() as stream:
+        replies = []
+        for _ in range(1000):
+            await stream.send_all(SAY)
+            replies.append(await reply_of(stream))
+        assert await rest_of(stream) == b""
+    assert {reply.endswith(b'"said"') for reply in replies} == {True}
+    assert [b"connection: close" in reply for reply in replies] == [False] * 999 + [True]
+
+
+async def test_requests_for_the_lane_and_for_others_share_a_connection() -> None:
+    async with serving(say, express=True) as front, await front.connect() as stream:
+        for _ in range(20):
+            for request, end in ((SAY, b'"said"'), (GET, b'"page":null}'), (GREET, b'12:00:00Z"}')):
+                await stream.send_all(request)
+                assert (await reply_of(stream)).endswith(end)
+
+
+async def test_what_is_under_way_is_finished_before_the_server_ends(slow: Door) -> None:
+    async with serving(slow.handler, express=True) as front, await front.connect() as stream:
+        await stream.send_all(SAY.replace(b"/say", b"/slow"))
+        await slow.entered.wait()
+        front.stop()
+        await trio.testing.wait_all_tasks_blocked()
+        slow.go_on.set()
+        assert (await rest_of(stream)).endswith(b'"done"')
+        await front.ended.wait()
+
+
+async def test_what_does_not_finish_in_time_is_cut_off(slow: Door) -> None:
+    quickly = serving(slow.handler, express=True, graceful_timeout=seconds(0.1))
+    async with quickly as front, await front.connect() as stream:
+        await stream.send_all(SAY.replace(b"/say", b"/slow"))
+        await slow.entered.wait()
+        front.stop()
+        with trio.fail_after(2):
+            await front.ended.wait()
+
+
+async def test_connections_that_have_only_used_the_lane_do_not_hold_up_the_end() -> None:
+    started = serving(say, express=True, graceful_timeout=seconds(60))
+    async with started as front, await front.connect() as fresh, await front.connect() as used:
+        await used.send_all(SAY)
+        await reply_of(used)
+        front.stop()
+        with trio.fail_after(1):
+            await front.ended.wait()
+        assert (await rest_of(fresh), await rest_of(used)) == (b"", b"")
+
+
+async def test_an_idle_connection_is_closed_after_a_while() -> None:
+    async with serving(say, express=True, keep_alive_timeout=seconds(0.1)) as front, await front.connect() as stream:
+        await stream.send_all(SAY)
+        await reply_of(stream)
+        assert await rest_of(stream) == b""
+
+
+async def test_who_stops_in_the_middle_of_a_body_is_told_so() -> None:
+    async with serving(express=True, request_timeout=seconds(0.2)) as front, await front.connect() as stream:
+        await stream.send_all(GREET[:-3])
+        assert problem_in(await rest_of(stream)).status == 408
+
+
+async def test_who_is_slow_is_waited_for() -> None:
+    """Longer than the lane waits, and as long as Hypercorn does."""
+    async with serving(express=True) as front, await front.connect() as stream:
+        await stream.send_all(GREET[:-3])
+        await trio.sleep(1.1)
+        await stream.send_all(GREET[-3:])
+        assert (await reply_of(stream)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_who_hangs_up_breaks_nothing(slow: Door) -> None:
+    async with serving(slow.handler, say, express=True) as front:
+        for part in (GREET[:20], GREET[:-3], SAY.replace(b"/say", b"/slow")):
+            async with await front.connect() as stream:
+                await stream.send_all(part)
+        await slow.entered.wait()
+        slow.go_on.set()
+        assert (await front.say(SAY.replace(b"Host", b"Connection: close\r\nHost"))).endswith(b'"said"')

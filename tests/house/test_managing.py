@@ -20,7 +20,7 @@ CAMPAIGNS = "/api/experience/campaigns"
 RELEASES = "/api/experience/releases"
 BANNER: dict[str, Any] = {"id": "banner", "type": "onboarding", "action": "SHOW_BANNER"}
 DATE = "2025-10-01T00:00:00Z"
-CUT = inline("select count(pg_terminate_backend(pid)) from pg_stat_activity where query ilike 'listen%'")
+CUT = inline("select count(pg_terminate_backend(pid)) from pg_stat_activity where query ilike 'listen%rule_book%'")
 SECOND = 1.0
 Pair = tuple[httpx.AsyncClient, httpx.AsyncClient]
 """One of each node."""

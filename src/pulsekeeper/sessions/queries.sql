@@ -296,13 +296,24 @@ where sessions.id = held.id and not is_withdrawn
 select exists (select from sessions where installation_id = :id)
 
 -- name: take_out_of_presence
--- Forgets the peaks of the quarters in which an installation's sessions were there: they are worked out again.
-delete from presence_rollups
-using sessions
-where
-    installation_id = :id
-    and quarter > started_at - interval '15 minutes'
-    and quarter <= coalesce(ended_at, last_seen_at) + make_interval(secs => :fresh)
+-- Forgets the peaks of the quarters in which an installation's sessions were there: they are worked out again. Whoever
+-- writes several of them holds them in the order of time.
+with held as materialized (
+    select quarter
+    from presence_rollups
+    where
+        quarter = any(array(
+            select quarter
+            from presence_rollups
+            join sessions
+                on quarter > started_at - interval '15 minutes'
+                and quarter <= coalesce(ended_at, last_seen_at) + make_interval(secs => :fresh)
+            where installation_id = :id
+        ))
+    order by quarter
+    for update
+)
+delete from presence_rollups using held where presence_rollups.quarter = held.quarter
 
 -- name: take_out_of_counts
 -- Takes the counts of an installation's sessions out of the sums, and forgets them.

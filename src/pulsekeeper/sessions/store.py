@@ -97,10 +97,12 @@ class SessionStore:
         return due
 
     async def _erase(self, transaction: Transaction, installation_id: UUID) -> None:
-        await transaction.execute(_Q.take_out_of_presence, id=installation_id, fresh=self._fresh)
-        # The sums are everybody's, so they are held for the shortest time: after what may take long.
-        for query in (_Q.erase_events, _Q.erase_event_ids, _Q.take_out_of_counts, _Q.erase_sessions):
+        for query in (_Q.erase_events, _Q.erase_event_ids):
             await transaction.execute(query, id=installation_id)
+        # Roll-ups are everybody's, so they are held for the shortest time, and in the order in which a rebuild does.
+        await transaction.execute(_Q.take_out_of_counts, id=installation_id)
+        await transaction.execute(_Q.take_out_of_presence, id=installation_id, fresh=self._fresh)
+        await transaction.execute(_Q.erase_sessions, id=installation_id)
 
     def _of_sessions(self, speeches: Sequence[Speech], places: Mapping[UUID, int]) -> dict[str, object]:
         """A row for each session. Its last sign of life is the last one that came before it had been open for too long.

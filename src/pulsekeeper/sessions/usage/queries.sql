@@ -278,7 +278,10 @@ delete from event_rollups where quarter >= :since
 
 -- name: take_out_presence
 -- The same for presence.
-delete from presence_rollups where quarter >= :since
+with held as materialized (
+    select quarter from presence_rollups where quarter >= :since order by quarter for update
+)
+delete from presence_rollups using held where presence_rollups.quarter = held.quarter
 
 -- name: count_stale
 -- How many sessions have waited to be worked out since a moment, or for longer.

@@ -1,29 +1,16 @@
 """What a page waits for: decisions over HTTP, each committed to the disk before it is answered."""
 
-import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 
-import msgspec
-
-from benchmarks import servers, shares, sites
-from benchmarks.loader import closed_loop
-from benchmarks.measuring import Case, Column, Experiment, Opened, Plan, Sample
+from benchmarks import rates, servers, shares, sites
+from benchmarks.measuring import Case, Experiment, Opened, Plan
 from benchmarks.sites import Site
+from benchmarks.targets import EFFORTS, FAULTS, LATENCIES, LIMIT, RATE, closed_case
 
-_COLUMNS = (
-    Column(name="per_second", title="requests/s"),
-    Column(name="p50", title="p50 ms", factor=1e3, digits=2),
-    Column(name="p95", title="p95 ms", factor=1e3, digits=2),
-    Column(name="p99", title="p99 ms", factor=1e3, digits=2),
-    Column(name="degraded", title="degraded %", factor=100, digits=2),
-    Column(name="errors", title="errors"),
-    Column(name="of_limit", title="of the limit", digits=2),
-    Column(name="server_cpu", title="server CPU ms", factor=1e3, digits=2),
-    Column(name="loader", title="loader, cores", digits=2),
-)
+_COLUMNS = (RATE, *LATENCIES, *FAULTS, LIMIT, *EFFORTS)
+_WHERE = "One node, loader and PostgreSQL on the same machine; every decision is committed before it is answered, but "
 
 
 @asynccontextmanager
@@ -37,18 +24,17 @@ async def open_stage(plan: Plan) -> AsyncIterator[Opened]:
                 database = await servers.new_database(url, f"campaigns_{size}")
                 node = sites.open_site(folder / f"node-{size}", database, size, plan.visitors)
                 opened.append(await stack.enter_async_context(node))
-            experiments = [_experiment(opened, plan), shares.experiment(opened)]
+            experiments = [_closed(opened, plan), _at_rates(opened[0], plan), shares.experiment(opened)]
             yield Opened(experiments=experiments, facts=facts | sites.FACTS)
 
 
-def _experiment(opened: Sequence[Site], plan: Plan) -> Experiment:
+def _closed(opened: Sequence[Site], plan: Plan) -> Experiment:
     return Experiment(
         title="decisions over HTTP",
         about=(
-            "One node, loader and PostgreSQL on the same machine; every decision is committed before it is answered, "
-            f"but for the degraded. Known visitors are {plan.visitors}, drawn at random; an unknown one comes once. "
-            "Closed loop. The limit is /healthz at as many connections: HTTP alone. `server CPU` is per request and "
-            "counts the node only; it tells most where others use the machine too."
+            f"{_WHERE}for the degraded. Known visitors are {plan.visitors}, drawn at random; an unknown one comes "
+            "once. Closed loop. The limit is /healthz at as many connections: HTTP alone. `server CPU` is per request "
+            "and counts the node only; it tells most where others use the machine too."
         ),
         labels=("what", "campaigns", "connections"),
         columns=_COLUMNS,
@@ -56,36 +42,30 @@ def _experiment(opened: Sequence[Site], plan: Plan) -> Experiment:
     )
 
 
+def _at_rates(site: Site, plan: Plan) -> Experiment:
+    about = (
+        f"{_WHERE}for the degraded. {site.campaigns} campaigns; known visitors are {plan.visitors}, drawn at random."
+    )
+    return rates.experiment(
+        "decisions at constant rates", about, {"known visitors": site.known()}, "decide-latency-by-rate"
+    )
+
+
 def _cases(opened: Sequence[Site], plan: Plan) -> Iterator[Case]:
     """The first site under every load, the others under the middle one: what campaigns cost, load hardly changes."""
     middle = sorted(plan.connections)[len(plan.connections) // 2]
     for connections in plan.connections:
-        yield _healthz(opened[0], connections)
+        yield closed_case(opened[0].healthz(), _limit(connections), connections)
         yield from _decides(opened[0], connections)
     for site in opened[1:]:
         yield from _decides(site, middle)
 
 
-def _healthz(site: Site, connections: int) -> Case:
-    requests = itertools.repeat(sites.HEALTHZ)
-    return Case(labels=_limit(connections), measure=partial(_measure, site, connections, requests))
-
-
 def _decides(site: Site, connections: int) -> Iterator[Case]:
-    for who, requests in (("known visitors", site.regulars()), ("unknown visitors", site.strangers)):
-        yield Case(
-            labels=(who, str(site.campaigns), str(connections)),
-            measure=partial(_measure, site, connections, requests),
-            limit=_limit(connections),
-        )
+    for who, target in (("known visitors", site.known()), ("unknown visitors", site.unknown())):
+        labels = (who, str(site.campaigns), str(connections))
+        yield closed_case(target, labels, connections, _limit(connections))
 
 
 def _limit(connections: int) -> tuple[str, str, str]:
     return "/healthz", "", str(connections)
-
-
-async def _measure(site: Site, connections: int, requests: Iterator[bytes], seconds: float) -> Sample:
-    used_before = site.server.cpu()
-    sample = await closed_loop(site.server.address, requests, connections=connections, seconds=seconds)
-    used = (site.server.cpu() - used_before) / sample.calls
-    return msgspec.structs.replace(sample, extra={**sample.extra, "server_cpu": used})

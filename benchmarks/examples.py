@@ -53,13 +53,14 @@ def request(visitor_id: str) -> DecideRequest:
     )
 
 
-def regular() -> VisitorState:
+def regular(now: datetime = NOW) -> VisitorState:
     """Somebody who comes every day, and was shown three campaigns in the past."""
-    shown = [NOW - timedelta(days=day) for day in (3, 9, 20)]
+    shown = [now - timedelta(days=day) for day in (3, 9, 20)]
+    yesterday = now - timedelta(hours=20)
     return VisitorState(
-        first_seen_at=NOW - timedelta(days=90),
-        last_seen_at=NOW - timedelta(hours=20),
-        visits=Visits(today=1, this_week=1, total=60, day="2026-03-09", week="2026-W11"),
+        first_seen_at=now - timedelta(days=90),
+        last_seen_at=yesterday,
+        visits=Visits(today=1, this_week=1, total=60, day=f"{yesterday:%Y-%m-%d}", week=f"{yesterday:%G-W%V}"),
         last_release_seen="2026.3.0",
         last_release_visited="2026.3.0",
         campaigns={

@@ -1,155 +1,154 @@
-"""Asks a server as fast as it answers: keep-alive connections, requests encoded before, replies hardly looked at.
+"""Asks servers as fast as they answer, or at the moments of a schedule that was made before.
 
-Plain sockets instead of an HTTP client, because the loader shares the machine with what it measures; how much of a core
-it takes itself is one of its figures.
+*Closed loop* (`closed_loop`): a connection asks again when it has its answer. It shows what a server can do at most,
+but says little about waiting: while a server stalls, nobody asks it, and so hardly anybody is seen to wait.
+
+*Open loop* (`open_loop`): requests are due at a constant rate, whatever the server does, as they are where many people
+come who know nothing of each other. A latency counts from the moment at which its request was due, also when all
+connections were busy or the loader was late, so a stall is felt by everybody who came in the course of it.
+
+Both run in a thread of a process that does nothing else meanwhile, and say how much of a core that takes.
 """
 
-import re
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from time import perf_counter, process_time
 
 import trio
-from msgspec import Struct
 
 from benchmarks.measuring import Sample
-
-Address = tuple[str, int]
+from benchmarks.schedule import Arrivals
+from benchmarks.tallies import Tally
+from benchmarks.wires import Address, Wire, Wires
 
 _PATIENCE = 15.0
 """Seconds for the first answers, and after the end of a round for those that are still due."""
-_PIECE = 65536
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
-_DEGRADED = b'"degraded":true'
-_GOOD = range(200, 300)
-
-
-class Response(Struct, frozen=True):
-    """What the loader wants to know of an answer."""
-
-    status: int
-    body: bytes
-    closes: bool
-    """Whether the server ends the connection with it."""
-
-
-class Connection:
-    """A keep-alive connection with one request at a time."""
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._socket = socket.socket()
-        self._socket.close()
-
-    async def open(self) -> None:
-        """Connect, again if need be. Raises `OSError` when nobody listens."""
-        self.close()
-        with trio.socket.socket() as connecting:
-            connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await connecting.connect(self._address)
-            self._socket = socket.socket(fileno=connecting.detach())
-        self._socket.setblocking(False)
-
-    async def exchange(self, request: bytes) -> Response:
-        """Send a request, which fits into the empty buffer of the socket, and read its answer.
-
-        Raises `OSError` when the connection ends first.
-        """
-        self._socket.sendall(request)
-        data = await self._receive()
-        while (end := data.find(b"\r\n\r\n")) < 0:
-            data += await self._receive()
-        head, body = data[:end], data[end + 4 :]
-        length = _LENGTH.search(head)
-        while len(body) < (int(length[1]) if length else 0):
-            body += await self._receive()
-        return Response(int(head[9:12]), body, _CLOSE.search(head) is not None)
-
-    def close(self) -> None:
-        """Close it, if it is open."""
-        self._socket.close()
-
-    async def _receive(self) -> bytes:
-        await trio.lowlevel.wait_readable(self._socket)
-        data = self._socket.recv(_PIECE)
-        if not data:
-            raise ConnectionResetError("the server closed the connection before it had answered")
-        return data
-
-
-class _Tally:
-    """What one round counts. A good answer has `expected` in it."""
-
-    def __init__(self, expected: bytes) -> None:
-        self._expected = expected
-        self.latencies: list[float] = []
-        self.degraded = 0
-        self.errors = 0
-
-    def note(self, seconds: float, response: Response | None) -> None:
-        self.latencies.append(seconds)
-        if response is None or response.status not in _GOOD or self._expected not in response.body:
-            self.errors += 1
-        elif _DEGRADED in response.body:
-            self.degraded += 1
+_GLANCE = 0.1
+"""Seconds after which a loader looks up at the latest, to see whether it is to stop."""
 
 
 async def closed_loop(
-    address: Address, requests: Iterator[bytes], *, connections: int, seconds: float, expected: bytes = b""
+    address: Address,
+    requests: Iterator[bytes],
+    *,
+    connections: int,
+    seconds: float,
+    expected: bytes = b"",
+    others: Sequence[Address] = (),
 ) -> Sample:
     """Keep so many connections busy until the time or the requests are over. The first answer on each does not count.
 
-    An answer that is no success, or has not the `expected` words in its body, counts as an error. Raises `OSError`, in
-    a group, when the server cannot be reached any more, and `trio.TooSlowError` when it has stopped answering.
+    `others` are further servers, over which the connections are dealt evenly. An answer that is no success, or has not
+    the `expected` words in its body, counts as an error. Raises `OSError` when a server cannot be reached any more, and
+    `trio.TooSlowError` when it has stopped answering.
     """
-    tally = _Tally(expected)
-    with ExitStack() as closing_all:
-        opened = [closing_all.enter_context(closing(Connection(address))) for _ in range(connections)]
-        for connection in opened:
-            await connection.open()
-        with trio.fail_after(_PATIENCE):
-            await _be_accepted(opened, requests)
+    tally = Tally(expected)
+    run = partial(_keep_asking, requests=requests, tally=tally, seconds=seconds)
+    with trio.fail_after(seconds + 2 * _PATIENCE):
+        return await _in_thread(partial(_load, [address, *others], connections, requests, tally, run))
+
+
+async def open_loop(
+    address: Address,
+    requests: Iterator[bytes],
+    *,
+    rate: float,
+    seconds: float,
+    connections: int,
+    expected: bytes = b"",
+    others: Sequence[Address] = (),
+) -> Sample:
+    """Ask at a constant `rate`, requests a second, over at most so many connections.
+
+    A request that finds all connections busy waits for one, a second's worth of requests at most: further ones are
+    dropped. What was dropped, or is not answered some time after the end, counts as having taken for ever. Otherwise
+    the same as `closed_loop`; further figures are those of `Arrivals`.
+    """
+    tally = Tally(expected)
+    arrivals = Arrivals(rate, seconds)
+    run = partial(_keep_schedule, requests=requests, tally=tally, arrivals=arrivals)
+    with trio.fail_after(seconds + 3 * _PATIENCE):
+        return await _in_thread(partial(_load, [address, *others], connections, requests, tally, run))
+
+
+async def _in_thread(work: Callable[[], Sample]) -> Sample:
+    """A cancelled loader looks up soon and stops."""
+    return await trio.to_thread.run_sync(work)
+
+
+def _load(
+    addresses: Sequence[Address],
+    connections: int,
+    requests: Iterator[bytes],
+    tally: Tally,
+    run: Callable[[Wires], None],
+) -> Sample:
+    with Wires(addresses, connections) as wires, _undisturbed():
+        _be_accepted(wires, requests, tally)
         start, cpu = perf_counter(), process_time()
-        with trio.fail_after(seconds + _PATIENCE):
-            async with trio.open_nursery() as nursery:
-                for connection in opened:
-                    nursery.start_soon(_keep_asking, connection, requests, tally, start + seconds)
-    elapsed, calls = perf_counter() - start, len(tally.latencies)
-    return Sample(
-        calls=calls,
-        elapsed=elapsed,
-        latencies=tally.latencies,
-        extra={
-            "degraded": tally.degraded / calls if calls else 0.0,
-            "errors": tally.errors,
-            "loader": (process_time() - cpu) / elapsed,
-        },
-    )
+        run(wires)
+        elapsed = perf_counter() - start
+        return tally.sample(elapsed, (process_time() - cpu) / elapsed)
 
 
-async def _be_accepted(opened: Sequence[Connection], requests: Iterator[bytes]) -> None:
-    """A connection that the server has not accepted yet would measure a queue in the kernel."""
-    async with trio.open_nursery() as nursery:
-        for connection, request in zip(opened, requests, strict=False):
-            nursery.start_soon(connection.exchange, request)
-
-
-async def _keep_asking(connection: Connection, requests: Iterator[bytes], tally: _Tally, end: float) -> None:
-    for request in requests:
-        start = perf_counter()
-        response = await _exchange(connection, request)
-        now = perf_counter()
-        tally.note(now - start, response)
-        if now >= end:
-            return
-        if response is None or response.closes:
-            await connection.open()
-
-
-async def _exchange(connection: Connection, request: bytes) -> Response | None:
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """The collector of this process would make it late; what a round leaves behind has no cycles."""
+    gc.disable()
     try:
-        return await connection.exchange(request)
-    except OSError:
-        return None
+        yield
+    finally:
+        gc.enable()
+
+
+def _be_accepted(wires: Wires, requests: Iterator[bytes], tally: Tally) -> None:
+    """A connection that the server has not accepted yet would measure a queue in the kernel."""
+    asked = set[Wire]()
+    for wire, request in zip(wires.all, requests, strict=False):
+        wire.send(request)
+        asked.add(wire)
+    while asked:
+        trio.from_thread.check_cancelled()
+        for wire, response in wires.answers(_GLANCE):
+            asked.discard(wire)
+            tally.note_first(response)
+
+
+def _keep_asking(wires: Wires, *, requests: Iterator[bytes], tally: Tally, seconds: float) -> None:
+    begun: dict[Wire, float] = {}
+    end = perf_counter() + seconds
+
+    def ask(wire: Wire) -> None:
+        request = next(requests, None) if perf_counter() < end else None
+        if request is not None:
+            begun[wire] = perf_counter()
+            wire.send(request)
+
+    for wire in wires.all:
+        ask(wire)
+    while begun:
+        trio.from_thread.check_cancelled()
+        for wire, response in wires.answers(_GLANCE):
+            if wire in begun:  # or an idle connection has been closed
+                tally.note(perf_counter() - begun.pop(wire), response)
+                ask(wire)
+
+
+def _keep_schedule(wires: Wires, *, requests: Iterator[bytes], tally: Tally, arrivals: Arrivals) -> None:
+    """Whoever is due is sent as soon as a connection is free; answers are taken in between."""
+    idle, asked = list(wires.all), dict[Wire, float]()
+    arrivals.begin(perf_counter())
+    while (now := perf_counter()) < arrivals.end and (asked or not arrivals.over):
+        trio.from_thread.check_cancelled()
+        arrivals.notice(now)
+        while idle and arrivals.waiting:
+            wire = idle.pop()
+            asked[wire] = arrivals.waiting.popleft()
+            wire.send(next(requests))
+        for wire, response in wires.answers(min(arrivals.next_in(perf_counter()), _GLANCE)):
+            if wire in asked:
+                tally.note(perf_counter() - asked.pop(wire), response)
+                idle.append(wire)
+    tally.note_schedule(arrivals, unanswered=len(asked) + len(arrivals.waiting))

@@ -1,16 +1,22 @@
 """What is measured, and how: cases that take turns for several rounds, each beside the limit it is held against."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from statistics import median
 from time import perf_counter
 
 from msgspec import Struct
 
+from benchmarks.charts import Chart
+
 Numbers = dict[str, float]
 """Figures by name. Times are in seconds, shares between 0 and 1."""
 Labels = tuple[str, ...]
+_SUMMED = frozenset({"errors", "dropped", "unanswered", "asked", "kept", "counted", "logged", "lost"})
+_WORST = frozenset({"degraded", "max", "late_max"})
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9, "max": 100.0}
+"""Figures of every sample, by the percent of its latencies that do not exceed them."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -29,6 +35,12 @@ class Plan(Struct, frozen=True, kw_only=True):
     """About how many events figures are asked of."""
     sessions: int
     """How many sessions are open, or silent, at once."""
+    log_rows: int
+    """How many decisions are in a large log."""
+    steps: int
+    """How many sizes visitors and logs go through as they grow."""
+    nodes: tuple[int, ...]
+    """How many nodes are asked at once, a row for each number."""
 
     @property
     def warm_up(self) -> float:
@@ -50,9 +62,7 @@ class Sample(Struct, frozen=True, kw_only=True):
         ordered = sorted(self.latencies)
         return {
             "per_second": self.calls / self.elapsed,
-            "p50": percentile(ordered, 50),
-            "p95": percentile(ordered, 95),
-            "p99": percentile(ordered, 99),
+            **{name: percentile(ordered, percent) for name, percent in PERCENTILES.items()},
             **self.extra,
         }
 
@@ -86,6 +96,8 @@ class Experiment(Struct, frozen=True, kw_only=True):
     labels: Labels
     columns: tuple[Column, ...]
     cases: Sequence[Case]
+    charts: Sequence[Chart] = ()
+    """The pictures that can be drawn of it."""
 
 
 class Opened(Struct, frozen=True, kw_only=True):
@@ -105,6 +117,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     labels: Labels
     medians: Numbers
+    """Of the rounds; but what is counted is added up, and of shares of faults and longest times the worst stands."""
     rounds: Sequence[Numbers]
 
 
@@ -113,12 +126,14 @@ class Table(Struct, frozen=True, kw_only=True):
 
     title: str
     about: str
+    facts: Mapping[str, str]
+    """What the numbers depend on: the machine, versions, settings."""
     labels: Labels
     columns: tuple[Column, ...]
     rows: Sequence[Row]
 
 
-async def run(experiment: Experiment, plan: Plan, say: Callable[[str], None]) -> Table:
+async def run(experiment: Experiment, plan: Plan, facts: Mapping[str, str], say: Callable[[str], None]) -> Table:
     """Warm every case up, then let them take turns. `say` is told of each step before it begins."""
     for case in experiment.cases:
         say(f"warming up: {', '.join(case.labels)}")
@@ -134,6 +149,7 @@ async def run(experiment: Experiment, plan: Plan, say: Callable[[str], None]) ->
     return Table(
         title=experiment.title,
         about=experiment.about,
+        facts=facts,
         labels=experiment.labels,
         columns=experiment.columns,
         rows=rows,
@@ -155,7 +171,7 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
     """The smallest value that is not exceeded by `percent` of them (nearest rank); not a number when there are none."""
     if not ordered:
         return math.nan
-    return ordered[max(math.ceil(len(ordered) * percent / 100) - 1, 0)]
+    return ordered[max(math.ceil(round(len(ordered) * percent / 100, 6)) - 1, 0)]
 
 
 def _beside_limit(case: Case, numbers: Numbers, taken: Mapping[Labels, Numbers]) -> Numbers:
@@ -165,5 +181,13 @@ def _beside_limit(case: Case, numbers: Numbers, taken: Mapping[Labels, Numbers])
 
 
 def _row(labels: Labels, rounds: Sequence[Numbers]) -> Row:
-    medians = {name: median(numbers[name] for numbers in rounds) for name in rounds[0]}
+    names = set[str]().union(*rounds)  # a round in which nothing was answered has fewer
+    medians = {name: _typical(name)(numbers[name] for numbers in rounds if name in numbers) for name in sorted(names)}
     return Row(labels=labels, medians=medians, rounds=rounds)
+
+
+def _typical(name: str) -> Callable[[Iterable[float]], float]:
+    """What stands for all rounds. No median may hide what has gone wrong in one of them."""
+    if name in _SUMMED:
+        return sum
+    return max if name in _WORST else median

@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from benchmarks.measuring import Column, Numbers, Plan, Table
 from pulsekeeper import __version__
 
 _LIBRARIES = ("trio", "hypercorn", "quart", "quart-trio", "asyncpg", "msgspec")
-_PLAIN_WIDTH = 160
+_PLAIN_WIDTH = 300
+"""Nothing of a table in a pipe may be cut off."""
 _GIBIBYTE = 2**30
 
 
@@ -29,7 +30,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     command: str
     plan: Plan
-    facts: Mapping[str, str]
     tables: Sequence[Table]
 
 
@@ -41,8 +41,12 @@ def describe_machine() -> dict[str, str]:
         "machine": f"{_cpu()}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB, {platform.platform()}",
         "versions": f"pulsekeeper {__version__}, Python {platform.python_version()}, {libraries}",
         "commit": _commit(),
-        "load before": f"{os.getloadavg()[0]:.2f} processes that want to run, in the last minute",
     }
+
+
+def load() -> str:
+    """How busy the machine is with other things, before anything has started."""
+    return f"{os.getloadavg()[0]:.2f} processes that want to run, in the last minute"
 
 
 def command_line() -> str:
@@ -50,14 +54,8 @@ def command_line() -> str:
     return " ".join(["python -m benchmarks", *sys.argv[1:]])
 
 
-def show_facts(facts: Mapping[str, str]) -> None:
-    """Print them, one a line."""
-    for name, fact in facts.items():
-        print(f"{name + ':':12} {fact}")
-
-
 def show_table(table: Table) -> None:
-    """Print a table: with lines on a terminal, as Markdown elsewhere."""
+    """Print a table and what it depends on: with lines on a terminal, as Markdown elsewhere."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=_PLAIN_WIDTH)
@@ -70,6 +68,8 @@ def show_table(table: Table) -> None:
     for row in table.rows:
         shown.add_row(*row.labels, *(_figure(column, row.medians) for column in table.columns))
     console.print(shown)
+    for name, fact in table.facts.items():
+        print(f"{name}: {fact}  ")  # two spaces break a line of Markdown
 
 
 def save(report: Report, path: Path) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import trio
 from msgspec import Struct
 
-from benchmarks.loader import Address
+from benchmarks.wires import Address
 from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.postgres.embedded import embedded_server
 from pulsekeeper.postgres.queries import inline

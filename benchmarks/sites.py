@@ -1,8 +1,9 @@
 """A node with campaigns in force, the people who have been there before, and the requests that are sent to it."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from benchmarks import examples, servers
 from benchmarks.loader import closed_loop
+from benchmarks.targets import Target
 from pulsekeeper.clock import utc_now
 from pulsekeeper.decisions.rulebook.definitions import definition
 from pulsekeeper.decisions.rulebook.rule_store import RuleStore
@@ -18,70 +20,113 @@ from pulsekeeper.decisions.rules.model import Settings
 
 _PER_MINUTE = 1_000_000_000
 """The rate limits must not be what is measured."""
+_TOGETHER = 2000
 _MEETING = 60.0
-"""Seconds in which every known visitor has to have come once."""
+"""Seconds in which so many known visitors have to have come once."""
 
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: benchmark\r\n\r\n"
 FACTS = {"settings": f"defaults, but decisions.calls_per_minute = {_PER_MINUTE}"}
+"""What a reader has to know of the nodes."""
 
 _encoder = msgspec.json.Encoder()
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """One node, alone before a database of its own."""
+    """One node before a database."""
 
     campaigns: int
     """How many are in force."""
     url: str
     """Of its database."""
     server: servers.Process
-    known: Sequence[bytes]
-    """What is sent by those who have been there before."""
+    visitors: int
+    """How many have been there before."""
     strangers: Iterator[bytes]
     """What is sent by those who have not; each of them comes once."""
 
     def regulars(self) -> Iterator[bytes]:
         """Known visitors, drawn at random, in the same order in every run."""
-        choice = Random(1).choice  # noqa: S311  # see above
-        while True:
-            yield choice(self.known)
+        return drawn(self.visitors)
+
+    def known(self) -> Target:
+        """The node, asked by known visitors."""
+        return self._asked(self.regulars())
+
+    def unknown(self) -> Target:
+        """The node, asked by unknown ones."""
+        return self._asked(self.strangers)
+
+    def healthz(self) -> Target:
+        """The node, asked whether it is there."""
+        return self._asked(itertools.repeat(HEALTHZ))
+
+    def _asked(self, requests: Iterator[bytes]) -> Target:
+        return Target(addresses=[self.server.address], requests=requests, cpu=self.server.cpu)
+
+
+def node(folder: Path, url: str, **settings: str | int) -> servers.Node:
+    """A server whose limits are out of the way, with further settings of decisions. `folder` must not exist."""
+    return servers.Node(
+        folder,
+        {
+            "web": {"bind": "127.0.0.1:0"},
+            "database": {"url": url},
+            "decisions": {"calls_per_minute": _PER_MINUTE, **settings},
+        },
+    )
 
 
 @asynccontextmanager
 async def open_site(folder: Path, url: str, campaigns: int, visitors: int) -> AsyncIterator[Site]:
     """A running node with everything that it needs. `folder` must not exist; `url` is of an empty database."""
-    node = servers.Node(
-        folder,
-        {
-            "web": {"bind": "127.0.0.1:0"},
-            "database": {"url": url},
-            "decisions": {"calls_per_minute": _PER_MINUTE},
-        },
-    )
-    async with node.serving() as server:
-        await _put_in_force(url, campaigns)
-        known = [_request(f"regular-{number:08}") for number in range(visitors)]
-        await _introduce(server, known)
-        strangers = (_request(f"stranger-{number:08}") for number in itertools.count())
-        yield Site(campaigns=campaigns, url=url, server=server, known=known, strangers=strangers)
+    async with node(folder, url).serving() as server:
+        await put_in_force(url, campaigns)
+        await introduce(server, visitors)
+        yield Site(campaigns=campaigns, url=url, server=server, visitors=visitors, strangers=strangers())
 
 
-async def _put_in_force(url: str, campaigns: int) -> None:
+async def put_in_force(url: str, campaigns: int) -> None:
+    """Give a database that has its tables so many campaigns, and the releases that they are about."""
     async with servers.connected(url) as database, RuleStore(database).edit(Settings().policy(), utc_now()) as draft:
         draft.campaigns.update({campaign.id: definition(campaign) for campaign in examples.campaigns(campaigns)})
         draft.releases.update({release.id: release for release in examples.RELEASES})
 
 
-async def _introduce(server: servers.Process, known: Sequence[bytes]) -> None:
-    """Let every known visitor come once."""
-    everybody = iter(known)
-    met = await closed_loop(server.address, everybody, connections=8, seconds=_MEETING)
-    if met.extra["errors"] or next(everybody, None) is not None:
-        raise servers.ServerFailed(f"not all of {len(known)} visitors could be introduced: {met.extra}")
+async def introduce(server: servers.Process, visitors: int, say: Callable[[int], None] = lambda _met: None) -> None:
+    """Let every known visitor come once; `say` is told now and then how many have."""
+    ask = _template("regular")
+    for begun in range(0, visitors, _TOGETHER):
+        say(begun)
+        group = (ask(number) for number in range(begun, min(begun + _TOGETHER, visitors)))
+        met = await closed_loop(server.address, group, connections=8, seconds=_MEETING)
+        if met.extra["errors"] or next(group, None) is not None:
+            raise servers.ServerFailed(f"not all of {visitors} visitors could be introduced: {met.extra}")
 
 
-def _request(visitor_id: str) -> bytes:
-    body = _encoder.encode(examples.request(visitor_id))
+def visitor_id(number: int) -> str:
+    """What the browser of a known visitor is called."""
+    return f"regular-{number:08}"
+
+
+def drawn(visitors: int) -> Iterator[bytes]:
+    """Requests of so many known visitors at random, in the same order in every run."""
+    below, ask = partial(Random(1).randrange, visitors), _template("regular")  # noqa: S311  # see above
+    return (ask(below()) for _ in itertools.count())
+
+
+def strangers() -> Iterator[bytes]:
+    """Requests of people who come once."""
+    return map(_template("stranger"), itertools.count())
+
+
+def _template(kind: str) -> Callable[[int], bytes]:
+    """Makes the request of the visitor with a number. All have the same length, so only the number is filled in."""
+    before, after = _request(f"{kind}-{0:08}").split(f"{0:08}".encode())
+    return lambda number: b"%b%08d%b" % (before, number, after)
+
+
+def _request(visitor: str) -> bytes:
+    body = _encoder.encode(examples.request(visitor))
     return (
         b"POST /api/experience/decide HTTP/1.1\r\nHost: benchmark\r\nContent-Type: application/json\r\n"
         b"Content-Length: %d\r\n\r\n%s" % (len(body), body)

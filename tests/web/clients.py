@@ -58,7 +58,7 @@ async def rest_of(stream: trio.SocketStream) -> bytes:
     return bytes(received)
 
 
-async def reply_of(stream: trio.SocketStream) -> bytes:
+async def reply_of(stream: trio.abc.ReceiveStream) -> bytes:
     """One reply, with a length, on a connection that stays open."""
     received = bytearray()
     with trio.fail_after(2):

@@ -1,11 +1,13 @@
 """The express lane on real connections: how they begin, go on and end."""
 
+import ssl
+
 import pytest
 import trio
 import trio.testing
 
 from pulsekeeper.web.wire import Reply, Request, json_reply
-from tests.web.clients import GET, GREETING, POST, problem_in, reply_of, rest_of, serving
+from tests.web.clients import GET, GREETING, PEM, POST, problem_in, reply_of, rest_of, serving
 from tests.web.parts import seconds
 
 SAY = b"GET /api/say HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -120,3 +122,14 @@ async def test_who_hangs_up_breaks_nothing(slow: Door) -> None:
         await slow.entered.wait()
         slow.go_on.set()
         assert (await front.say(SAY.replace(b"Host", b"Connection: close\r\nHost"))).endswith(b'"said"')
+
+
+async def test_it_is_open_over_tls_as_well() -> None:
+    trusted = ssl.create_default_context(cafile=str(PEM))
+    started = serving(say, express=True, certfile=str(PEM), keyfile=str(PEM))
+    async with started as front, await front.connect() as plain:
+        stream = trio.SSLStream(plain, trusted, server_hostname="localhost", https_compatible=True)
+        for request, end in ((SAY, b'"said"'), (GET, b'"page":null}'), (SAY, b'"said"')):
+            await stream.send_all(request)
+            assert (await reply_of(stream)).endswith(end)
+        await stream.aclose()

@@ -81,7 +81,7 @@ class Node:
             raise self._ended(process) from error
         finally:
             with trio.CancelScope(shield=True):
-                await _end(process)
+                await end(process)
 
     async def _start(self, log: IO[bytes]) -> trio.Process:
         return await trio.lowlevel.open_process(
@@ -148,7 +148,8 @@ def _filesystem(path: Path) -> str:
     return max(above, key=lambda mount: len(mount[0]))[1]
 
 
-async def _end(process: trio.Process) -> None:
+async def end(process: trio.Process) -> None:
+    """Stop a process politely, and after a while by force."""
     if process.poll() is None:
         process.terminate()
     with trio.move_on_after(_STOPPING):

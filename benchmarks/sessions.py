@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import servers, sessions_clients, sites
+from benchmarks import servers, sessions_clients, sessions_embedded, sites
 from benchmarks.loader import closed_loop
 from benchmarks.measuring import Case, Column, Experiment, Opened, Plan, Sample
 from benchmarks.sessions_clients import Clients, Pack, as_gzip, as_json, as_lines, open_clients
@@ -38,7 +38,8 @@ async def open_stage(plan: Plan) -> AsyncIterator[Opened]:
             open_clients(folder / "node", await servers.new_database(url, "telemetry"), plan.visitors) as clients,
             open_speaker(clients.url, plan.visitors) as speaker,
         ):
-            experiments = [_batches(clients, speaker, plan), _calls(clients, plan)]
+            embedded = sessions_embedded.experiment(clients, folder)
+            experiments = [_batches(clients, speaker, plan), _calls(clients, plan), embedded]
             yield Opened(experiments=experiments, facts=facts | sessions_clients.FACTS)
 
 

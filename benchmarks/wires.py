@@ -91,7 +91,7 @@ class Wires:
         try:
             for wire in self.all:
                 self._open(wire)
-        except BaseException:
+        except BaseException:  # Ctrl-C as well: what is open would stay so
             self.__exit__()
             raise
         return self

@@ -10,7 +10,7 @@ import httpx
 import trio
 from msgspec import Struct
 
-from benchmarks.servers import Process, ServerFailed
+from benchmarks.servers import Process, ServerFailed, end
 from benchmarks.targets import Target
 from benchmarks.wires import Address
 
@@ -18,7 +18,6 @@ HOST = "127.0.0.1"
 _LAST_WORDS = 1000
 _STARTING = 120.0
 """Seconds. Unleash brings its schema up to date first, in some hundred steps."""
-_STOPPING = 15.0
 
 
 class Server(Struct, frozen=True):
@@ -100,7 +99,7 @@ async def serving(program: Program, folder: Path) -> AsyncIterator[Server]:
         raise ServerFailed(f"{program.name} {ending}: {_last_words(log)}") from error
     finally:
         with trio.CancelScope(shield=True):
-            await _end(process)
+            await end(process)
 
 
 async def _start(program: Program, port: int, log: Path) -> trio.Process:
@@ -126,16 +125,6 @@ async def _wait_ready(process: trio.Process, url: str) -> None:
                         return
                 await trio.sleep(0.05)
     raise ConnectionRefusedError("it has ended before it answered")
-
-
-async def _end(process: trio.Process) -> None:
-    if process.poll() is None:
-        process.terminate()
-    with trio.move_on_after(_STOPPING):
-        await process.wait()
-        return
-    process.kill()
-    await process.wait()
 
 
 def _last_words(log: Path) -> str:

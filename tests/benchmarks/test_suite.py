@@ -83,6 +83,7 @@ def test_every_row_is_measured_and_printed_and_nothing_is_left_behind(folder: Pa
         "where the time of a decide goes": 2,
         "events over HTTP": 6,
         "signs of life over HTTP": 6,
+        "events by the embedded client": 2,
         "memory of a node": 2,
         "a sweep of the reaper": 1,
         "figures of a month": 4,

@@ -29,7 +29,10 @@ class Kind(StrEnum):
 
 
 class Clocks(Struct, frozen=True):
-    """What time it is. Two clocks: the wall's may be set at any moment, so it only says when something happened."""
+    """What time it is. Two clocks: the wall's may be set at any moment, so it only says when something happened.
+
+    Only here does the client read them: it stands alone, in other people's programs, without the service's clock.
+    """
 
     wall: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = monotonic

@@ -85,7 +85,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         connection.execute("commit")
-    except BaseException:
+    except BaseException:  # whatever it was, a transaction left open would lock the queue
         with suppress(sqlite3.Error):  # a full disk has undone everything already
             connection.execute("rollback")
         raise

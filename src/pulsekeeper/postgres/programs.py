@@ -33,7 +33,7 @@ class Programs:
         with self._begin(within, program, arguments) as process:
             try:
                 output, said = _await(process, given_up)
-            except BaseException:
+            except BaseException:  # Ctrl-C as well: nobody would wait for the program any more
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
         return _Done(process.args, process.returncode, output, said)

@@ -92,3 +92,12 @@ class Listener:
         with suppress(trio.WouldBlock):
             while True:
                 self.notices.receive_nowait()
+
+
+def drain(notices: trio.MemoryReceiveChannel[Heard]) -> None:
+    """Take everything that has gathered: one look at the tables answers all of it."""
+    while True:
+        try:
+            notices.receive_nowait()
+        except trio.WouldBlock:
+            return

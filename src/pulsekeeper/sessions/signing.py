@@ -16,7 +16,7 @@ from pulsekeeper import errors
 from pulsekeeper.actors.inbox import Inbox
 from pulsekeeper.clock import Clock
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.notices import Heard
+from pulsekeeper.postgres.notices import drain
 from pulsekeeper.sessions.key_store import SESSION_KEYS_CHANGED, SigningKeyStore
 from pulsekeeper.sessions.records import Claims
 from pulsekeeper.sessions.tokens import SECRET_BYTES, BadToken, Flaw, SigningKey, key_id, sign, verify
@@ -62,7 +62,7 @@ class SigningKeys:
             while True:
                 with trio.move_on_after(await self._refresh_or_retry()):
                     await notices.receive()
-                _drain(notices)
+                drain(notices)
 
     async def sign(self, claims: Claims) -> str:
         """The token that says this. Raises `errors.Unavailable` while the keys could never be read."""
@@ -152,12 +152,3 @@ class Keykeeper:
 
 def _unauthorized(reason: Flaw) -> errors.Unauthorized:
     return errors.Unauthorized(_SENTENCES[reason], code=f"token_{reason}")
-
-
-def _drain(notices: trio.MemoryReceiveChannel[Heard]) -> None:
-    """One look at the table answers all the notices that have gathered."""
-    while True:
-        try:
-            notices.receive_nowait()
-        except trio.WouldBlock:
-            return

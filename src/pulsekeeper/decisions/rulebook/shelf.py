@@ -14,7 +14,7 @@ from pulsekeeper.decisions.rules.book import RuleBook, compile_book
 from pulsekeeper.decisions.rules.model import Settings
 from pulsekeeper.decisions.rules.people import Asker, Person, anonymous_key, user_key
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.notices import Heard
+from pulsekeeper.postgres.notices import drain
 
 _log = structlog.get_logger(__name__)
 
@@ -90,7 +90,7 @@ class Shelf:
             while True:
                 with trio.move_on_after(await self._refresh_or_retry()):
                     await notices.receive()
-                _drain(notices)
+                drain(notices)
 
     async def _refresh_or_retry(self) -> float:
         """Gives the seconds after which to try again without being told."""
@@ -108,12 +108,3 @@ class Shelf:
             _log.info(
                 "rules_in_force", revision=rules.revision, campaigns=len(rules.book.entries), hash=rules.book.hash
             )
-
-
-def _drain(notices: trio.MemoryReceiveChannel[Heard]) -> None:
-    """One look at the tables answers all the notices that have gathered."""
-    while True:
-        try:
-            notices.receive_nowait()
-        except trio.WouldBlock:
-            return

@@ -49,16 +49,13 @@ class Inbox(Generic[M]):
             message = self._mailbox.take_nowait()
         except trio.WouldBlock:
             message = await self._wait()
+        self.busy_since = trio.current_time()
         return self._take_in_hand(message)
 
     async def batch(self, limit: int) -> list[M]:
         """Wait for one message, then take what else is already there: at least one, at most `limit`."""
         messages = [await self.get()]
-        while len(messages) < limit:
-            try:
-                messages.append(self._take_in_hand(self._mailbox.take_nowait()))
-            except (trio.WouldBlock, trio.EndOfChannel):
-                break
+        messages += map(self._take_in_hand, self._mailbox.take_waiting(limit - 1))
         return messages
 
     def batches(self, limit: int) -> "Batches[M]":
@@ -110,7 +107,6 @@ class Inbox(Generic[M]):
         raise trio.EndOfChannel
 
     def _take_in_hand(self, message: M) -> M:
-        self.busy_since = trio.current_time()
         if isinstance(message, Question):
             hold(message, self._in_hand)
         return message

@@ -1,5 +1,6 @@
 """Addresses that outlive whoever reads them."""
 
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import msgspec
@@ -71,10 +72,16 @@ class Mailbox(Generic[M]):
     def take_nowait(self) -> M:
         """The next message that somebody still wants read; `trio.WouldBlock` or `trio.EndOfChannel` without one."""
         self._note_depth()
-        while True:
-            message = self._receiving.receive_nowait()
-            if _is_wanted(message):
-                return message
+        return self._next_wanted()
+
+    def take_waiting(self, limit: int) -> list[M]:
+        """What waits already and somebody still wants read, at most `limit` messages."""
+        self._note_depth()
+        taken: list[M] = []
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while len(taken) < limit:
+                taken.append(self._next_wanted())
+        return taken
 
     async def take(self) -> M:
         """Wait for the next message that somebody still wants read; `trio.EndOfChannel` when there can be none."""
@@ -98,6 +105,12 @@ class Mailbox(Generic[M]):
                 return
             if isinstance(message, Question):
                 message.fail(MailboxClosed(f"{self.name} was stopped before it read the question"))
+
+    def _next_wanted(self) -> M:
+        while True:
+            message = self._receiving.receive_nowait()
+            if _is_wanted(message):
+                return message
 
     def _note_depth(self) -> int:
         """Looked at before mail is taken: nothing else makes the depth shrink, so no peak is missed."""
@@ -136,4 +149,4 @@ class Ref(Generic[M]):
 
 
 def _is_wanted(message: object) -> bool:
-    return not (isinstance(message, Question) and (message.abandoned or message.answered))
+    return not isinstance(message, Question) or message.is_wanted

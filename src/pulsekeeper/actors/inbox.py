@@ -42,8 +42,10 @@ class Inbox(Generic[M]):
     async def get(self) -> M:
         """The next message. Questions whose askers have given up are skipped."""
         self._come_back()
-        await trio.lowlevel.checkpoint()  # a busy actor lets others run, and can be cancelled
+        if not self._mailbox.is_empty:
+            await trio.lowlevel.checkpoint()  # a busy actor lets others run, and can be cancelled
         if self.stop is Stop.FOR_NOW:
+            await trio.lowlevel.checkpoint()
             raise trio.EndOfChannel
         try:
             message = self._mailbox.take_nowait()

@@ -49,6 +49,11 @@ class Mailbox(Generic[M]):
         """Whether new mail is refused."""
         return self._closed
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return self._note_depth() == 0
+
     def statistics(self) -> MailboxStatistics:
         """How much waits now, how much waited at most, and how much may."""
         return MailboxStatistics(depth=self._note_depth(), peak=self._peak, capacity=self._capacity)

@@ -7,10 +7,11 @@ from math import inf
 
 import trio
 
-from pulsekeeper.postgres.driver import Bridge, Session, open_bridge
+from pulsekeeper.postgres.driver import Bridge, open_bridge
 from pulsekeeper.postgres.embedded import embedded_server
 from pulsekeeper.postgres.notices import Heard, Listener
 from pulsekeeper.postgres.pool import Pool, Statistics
+from pulsekeeper.postgres.session import Session
 from pulsekeeper.postgres.settings import Settings
 from pulsekeeper.postgres.statements import Statements
 from pulsekeeper.postgres.transactions import Connection, Isolation, Transaction, begin, commit

@@ -14,7 +14,7 @@ import structlog
 import trio
 
 from pulsekeeper.errors import Unavailable
-from pulsekeeper.postgres.driver import Session
+from pulsekeeper.postgres.session import Session
 
 _BUFFER = 1024
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0

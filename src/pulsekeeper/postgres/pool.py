@@ -8,15 +8,15 @@ that either.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from math import inf
 
 import msgspec
 import trio
 
 from pulsekeeper.errors import PulsekeeperError, Unavailable
-from pulsekeeper.postgres.driver import Session
+from pulsekeeper.postgres.session import Session
 from pulsekeeper.postgres.settings import Settings
 
 _GOODBYE = 2.0
@@ -33,6 +33,23 @@ class Statistics(msgspec.Struct, frozen=True):
     waiting: int
 
 
+class Loan:
+    """The block for which a task has a session. Not a generator: it would cost as much as sending the statement."""
+
+    __slots__ = ("_lent", "_pool", "_session")
+
+    def __init__(self, pool: "Pool", lent: bool) -> None:
+        self._pool = pool
+        self._lent = lent
+
+    async def __aenter__(self) -> Session:
+        self._session = await self._pool.take()
+        return self._session
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._pool.take_back(self._session, clean=kind is None and not self._lent)
+
+
 class Pool:
     """Opens sessions when they are needed, never ahead: a database that is away costs nothing until somebody asks."""
 
@@ -47,22 +64,28 @@ class Pool:
         self._idle: deque[Session] = deque()  # the right end was used last, and is used next
         self._closing = False
 
-    @asynccontextmanager
-    async def session(self, *, lent: bool = False) -> AsyncIterator[Session]:
+    def session(self, *, lent: bool = False) -> "Loan":
         """A session for this task alone. `lent` when its user may tell it things that would outlive the block.
 
         Raises `Unavailable` when none becomes free in time, or when a new one cannot be opened.
         """
-        session = await self._take()
-        clean = False
+        return Loan(self, lent)
+
+    async def take(self) -> Session:
+        """A session for a block to come; see `session`."""
+        await self._wait_for_turn()
         try:
-            yield session
-            clean = not lent
-        finally:
-            if clean or session.is_closed:
-                self._put_back(session)
-            else:
-                self._background.start_soon(self._mend, session)
+            return self._last_used() or await self._connect()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def take_back(self, session: Session, *, clean: bool) -> None:
+        """The session after its block. Unless it is `clean`, nobody gets it before it has been mended."""
+        if clean or session.is_closed:
+            self._put_back(session)
+        else:
+            self._background.start_soon(self._mend, session)
 
     def statistics(self) -> Statistics:
         """How busy the pool is."""
@@ -83,14 +106,6 @@ class Pool:
         while self._idle:
             self._idle.pop().terminate()
 
-    async def _take(self) -> Session:
-        await self._wait_for_turn()
-        try:
-            return self._last_used() or await self._connect()
-        except BaseException:
-            self._free.release()
-            raise
-
     async def _wait_for_turn(self) -> None:
         try:
             self._free.acquire_nowait()
@@ -106,7 +121,7 @@ class Pool:
             self._idle.popleft().terminate()
         while self._idle:
             session = self._idle.pop()
-            if not session.is_closed:
+            if session.look():
                 return session
         return None
 

@@ -53,9 +53,13 @@ class Query(msgspec.Struct, frozen=True):
 
     def bind(self, values: Mapping[str, object]) -> tuple[object, ...]:
         """The values in the order of their numbers. `TypeError` names what is missing or was not asked for."""
-        if len(values) != len(self.params) or any(name not in values for name in self.params):
+        try:
+            bound = tuple(map(values.__getitem__, self.params))
+        except KeyError:
             self._refuse(values)
-        return tuple(values[name] for name in self.params)
+        if len(bound) != len(values):
+            self._refuse(values)
+        return bound
 
     def _refuse(self, values: Mapping[str, object]) -> NoReturn:
         missing = sorted(set(self.params) - set(values))

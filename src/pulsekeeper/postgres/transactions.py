@@ -13,8 +13,9 @@ from typing import Literal, Self
 import trio
 
 from pulsekeeper.errors import Unavailable
-from pulsekeeper.postgres.driver import Row, Session
+from pulsekeeper.postgres.driver import Row
 from pulsekeeper.postgres.queries import Query
+from pulsekeeper.postgres.session import Session
 from pulsekeeper.postgres.statements import Statements
 
 Isolation = Literal["read committed", "repeatable read", "serializable"]

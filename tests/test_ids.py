@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsekeeper.ids import made_at, uuid7
+from pulsekeeper.ids import made_at, uuid7, uuid7_text
 
 moments = st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # hypothesis wants it bare
 entropies = st.integers(0, 2**74 - 1)
@@ -38,7 +38,13 @@ def test_all_the_entropy_is_in_it(now: datetime, one: int, other: int) -> None:
     assert (uuid7(now, one) == uuid7(now, other)) == (one == other)
 
 
+@given(moments, entropies)
+def test_its_text_can_be_had_at_once(now: datetime, entropy: int) -> None:
+    assert uuid7_text(now, entropy) == str(uuid7(now, entropy))
+
+
 def test_two_of_the_same_moment_differ() -> None:
     now = datetime(2026, 1, 31, tzinfo=UTC)
 
     assert uuid7(now) != uuid7(now)
+    assert uuid7_text(now) != uuid7_text(now)

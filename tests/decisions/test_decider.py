@@ -17,11 +17,11 @@ from pulsekeeper.decisions.decider import Decide, Decider, Message
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.records import Committed, Stored, Write
 from pulsekeeper.decisions.rulebook.rule_store import RuleStore
-from pulsekeeper.decisions.rulebook.salt_store import Salts, SaltStore
+from pulsekeeper.decisions.rulebook.salt_store import SaltStore
 from pulsekeeper.decisions.rulebook.shelf import Rules, Shelf
 from pulsekeeper.decisions.rules.book import compile_book
 from pulsekeeper.decisions.rules.model import DecideRequest, Settings
-from pulsekeeper.decisions.rules.people import Asker
+from pulsekeeper.decisions.rules.people import Asker, Pseudonyms
 from pulsekeeper.decisions.store import DecisionStore
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.failures import TransactionConflict
@@ -305,7 +305,7 @@ def standing_shelf() -> Shelf:
     class Standing(Shelf):
         def __init__(self) -> None:
             book = compile_book([campaign("hello")], [], Settings().policy())
-            self.rules = Rules(revision=0, book=book, salts=Salts(b"salt", None), environment="test")
+            self.rules = Rules(revision=0, book=book, in_force=Pseudonyms("test", b"salt"), previous=None)
 
         async def keep_current(self) -> None:
             await trio.sleep_forever()

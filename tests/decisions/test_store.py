@@ -18,7 +18,7 @@ LOGGED = inline("select count(*) from decision_log where person_key = :key")
 
 def log_row() -> LogRow:
     return LogRow(
-        decision_id=uuid4(),
+        decision_id=str(uuid4()),
         identity=b'{"kind": "visitor"}',
         request=b"{}",
         state_before=None,

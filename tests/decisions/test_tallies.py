@@ -1,9 +1,14 @@
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.registry import Collector
 
-from pulsekeeper.decisions.tallies import MOST_CAMPAIGNS, CampaignTally
+from pulsekeeper.decisions import tallies
+from pulsekeeper.decisions.rules.book import Findings
+from pulsekeeper.decisions.rules.conditions import EXPRESSION_FAILED
+from pulsekeeper.decisions.tallies import MOST_CAMPAIGNS, CampaignTally, FindingsTally
 
 
-def exposed(tally: CampaignTally) -> list[str]:
+def exposed(tally: Collector) -> list[str]:
     registry = CollectorRegistry()
     registry.register(tally)
     return [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
@@ -37,3 +42,35 @@ def test_there_are_only_so_many_series_and_nothing_is_lost() -> None:
     assert len(lines) == MOST_CAMPAIGNS + 1
     assert f'verdicts_total{{campaign="other",outcome="shown"}} {2.0 * MOST_CAMPAIGNS}' in lines
     assert sum(float(line.rpartition(" ")[2]) for line in lines) == 6 * MOST_CAMPAIGNS
+
+
+def decisions() -> FindingsTally:
+    return FindingsTally(
+        CampaignTally("verdicts", "What became of them.", "outcome"), CampaignTally("failures", "What failed.")
+    )
+
+
+def test_findings_are_unfolded_into_their_campaigns() -> None:
+    tally = decisions()
+    both, neither = Findings(["a", "b"], [("first_visit", "x"), EXPRESSION_FAILED]), Findings(["a", "b"], ["over"] * 2)
+    for findings in (both, neither, both):
+        tally.add(findings)
+
+    expected = [
+        'verdicts_total{campaign="a",outcome="shown"} 2.0',
+        'verdicts_total{campaign="a",outcome="over"} 1.0',
+        'verdicts_total{campaign="b",outcome="expression"} 2.0',
+        'verdicts_total{campaign="b",outcome="over"} 1.0',
+        'failures_total{campaign="b"} 2.0',
+    ]
+    assert exposed(tally) == exposed(tally) == expected
+
+
+def test_findings_wait_only_up_to_a_bound_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tallies, "MOST_FOLDED", 10)
+    tally = decisions()
+    for _ in range(33):
+        tally.add(Findings(["a", "b"], ["over", "over"]))
+        assert len(tally._folded) * 2 <= 10
+
+    assert 'verdicts_total{campaign="b",outcome="over"} 33.0' in exposed(tally)

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from uuid import UUID
 
 import msgspec
 
@@ -72,14 +73,14 @@ def test_the_log_has_the_state_that_was_decided_on_and_what_was_known_of_the_ask
 
 
 def test_the_log_does_not_know_the_browsers_own_id() -> None:
-    assert b"ann-from-the-browser" not in msgspec.json.encode(turn(QUESTION))
+    assert b"ann-from-the-browser" not in msgspec.json.encode(turn(QUESTION).write)
 
 
 def test_a_decisions_id_is_dated_and_is_the_same_in_answer_and_log() -> None:
     one = turn(QUESTION)
 
     assert one.write is not None
-    assert made_at(one.write.log[0].decision_id) == NOW
+    assert made_at(UUID(one.write.log[0].decision_id)) == NOW
     assert one.write.log[0].reply == one.answers[0]
 
 

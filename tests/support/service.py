@@ -24,6 +24,7 @@ ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
 PATIENCE = 30.0
 """Seconds that anything here may take, on a machine that has other things to do as well."""
 _SETTINGS = {
+    "web__access_log_hot_calls": "true",
     "web__bind": "127.0.0.1:0",
     "auth__admin_key": ADMIN_KEY,
     "decisions__calls_per_minute": "1000000",

@@ -1,15 +1,15 @@
-"""The routes of sessions as an application, with a real recorder and a real database behind them."""
+"""The routes of sessions behind both doors, with a real recorder and a real database behind them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import trio
 from prometheus_client import CollectorRegistry
-from quart.typing import TestClientProtocol
 from werkzeug.datastructures import Headers
 
 from pulsekeeper.actors.child import ChildSpec
@@ -26,11 +26,11 @@ from pulsekeeper.sessions.recorder import Message, Recorder
 from pulsekeeper.sessions.routes import SessionRoutes
 from pulsekeeper.sessions.signing import Keykeeper, SigningKeys
 from pulsekeeper.sessions.store import SessionStore
-from pulsekeeper.web import settings as web
-from pulsekeeper.web.app import create_app
 from pulsekeeper.web.gate import Services
 from pulsekeeper.web.identity import Scope
 from pulsekeeper.web.problems import Problem
+from tests.support.raw_http import Question
+from tests.support.two_doors import TwoDoors
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _ROWS = inline(
@@ -58,13 +58,13 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Door:
-    """One node, spoken to without sockets."""
+    """One node, of which every answer is given by both doors."""
 
-    def __init__(self, database: Database, client: TestClientProtocol, mailbox: Mailbox[Message]) -> None:
+    def __init__(self, database: Database, doors: TwoDoors, mailbox: Mailbox[Message]) -> None:
         self.now = NOON
         self.mailbox = mailbox
         self._database = database
-        self._client = client
+        self._doors = doors
 
     def later(self, **by: float) -> None:
         """Time goes by."""
@@ -72,11 +72,9 @@ class Door:
 
     async def ask(self, method: str, path: str, token: str | None = None, **request: Any) -> Answer:
         """Call `/telemetry/` and the path. `request` has `data` and `headers`, or `json`."""
-        headers = dict(request.pop("headers", {}))
-        if token is not None:
-            headers["X-Session-Token"] = token
-        answer = await self._client.open(f"/telemetry/{path}", method=method, headers=headers, **request)
-        return Answer(answer.status_code, bytes(await answer.get_data()), answer.headers)  # type: ignore[arg-type]  # Quart's union
+        told = await self._doors.ask(_question(method, path, token, **request))
+        headers = Headers([(name.decode(), value.decode()) for name, value in told.fields])
+        return Answer(told.status, told.body, headers)
 
     async def post(self, path: str, token: str | None = None, **request: Any) -> Answer:
         """The usual call."""
@@ -104,6 +102,26 @@ class Door:
     async def value(self, sql: str, **parameters: Any) -> Any:
         """What a statement gives."""
         return await self._database.fetch_value(inline(sql), **parameters)
+
+
+def _question(
+    method: str,
+    path: str,
+    token: str | None,
+    *,
+    data: bytes = b"",
+    json: object = msgspec.UNSET,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Question:
+    fields = dict(headers)
+    if token is not None:
+        fields["X-Session-Token"] = token
+    if json is not msgspec.UNSET:
+        data, fields["Content-Type"] = msgspec.json.encode(json), "application/json"
+    if data or method == "POST":
+        fields["Content-Length"] = str(len(data))
+    raw = [(name.encode(), value.encode()) for name, value in fields.items()]
+    return Question(method=method, target=f"/telemetry/{path}".encode(), fields=raw, body=data)
 
 
 class _Nobody:
@@ -161,8 +179,7 @@ def _node(database: Database, of: Settings, capacity: int) -> tuple[Door, Sequen
     services = Services(
         authenticator=_Nobody(), readiness=tuple, registry=CollectorRegistry(), clock=clock, version="1"
     )
-    client = create_app(routes.endpoints(), web.Settings(), services).test_client()
-    door = Door(database, client, mailbox)
+    door = Door(database, TwoDoors(routes.endpoints(), services), mailbox)
 
     def make() -> Recorder:
         return Recorder(SessionStore(database, of), of, numbers, schema_ready)

@@ -1,15 +1,94 @@
 """What no client may do: hold a connection for ever, stop others from being served, or break anything."""
 
 import random
+import socket
+import struct
 from contextlib import suppress
 
 import pytest
 import trio
+import trio.testing
 from structlog.testing import capture_logs
 
+from pulsekeeper.web.connections import Connection, Connections
 from pulsekeeper.web.wire import Reply, Request
 from tests.web.clients import GET, GET_AND_CLOSE, GREETING, PEM, POST, Running, problem_in, reply_of, rest_of, serving
 from tests.web.parts import seconds
+
+
+async def accepted(connections: Connections) -> tuple[Connection, trio.SocketStream]:
+    """Both ends of a new connection."""
+    [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        client = await trio.open_tcp_stream("127.0.0.1", listener.socket.getsockname()[1])
+        return await connections.accept(listener), client
+
+
+async def test_what_does_not_go_at_once_is_not_sent() -> None:
+    connection, client = await accepted(Connections(1, 1.0))
+    async with connection, client:
+        sent = 0
+        while now := connection.send_nowait(b"x" * 100_000):
+            sent += now
+        assert connection.send_nowait(b"y") == 0
+        received = 0
+        while received < sent:
+            received += len(await client.receive_some())
+        assert connection.send_nowait(b"y") == 1
+
+
+async def test_nothing_gets_between_what_somebody_else_is_sending() -> None:
+    connection, client = await accepted(Connections(1, 10.0))
+    async with connection, client, trio.open_nursery() as nursery:
+        nursery.start_soon(connection.send_all, b"x" * 10_000_000)
+        await trio.testing.wait_all_tasks_blocked()
+        received = bytearray(await client.receive_some())
+        assert connection.send_nowait(b"y") == 0
+        while len(received) < 10_000_000:
+            received += await client.receive_some()
+        assert set(received) == {ord("x")}
+
+
+async def test_a_closed_connection_does_not_touch_the_next_one_of_its_number() -> None:
+    """The system gives the number of a closed socket to whoever opens the next one."""
+    connections = Connections(2, 1.0)
+    closed, first = await accepted(connections)
+    number = closed.socket.fileno()
+    await closed.aclose()
+    await first.aclose()
+    following = [await accepted(connections), await accepted(connections)]
+    assert number in {end.socket.fileno() for pair in following for end in pair}
+    with pytest.raises(trio.ClosedResourceError):
+        closed.send_nowait(b"x")
+    with pytest.raises(trio.ClosedResourceError):
+        await closed.receive_some()
+    for pair in following:
+        for end in pair:
+            await end.aclose()
+
+
+async def test_whoever_receives_hears_of_an_abort() -> None:
+    connection, client = await accepted(Connections(1, 1.0))
+    async with client, trio.open_nursery() as nursery:
+
+        async def receive() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await connection.receive_some()
+
+        nursery.start_soon(receive)
+        await trio.testing.wait_all_tasks_blocked()
+        connection.abort()
+
+
+async def test_a_reset_is_said_to_both_ways() -> None:
+    connection, client = await accepted(Connections(1, 1.0))
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+    async with connection:
+        with pytest.raises(trio.BrokenResourceError):
+            await connection.receive_some()
+        with pytest.raises(trio.BrokenResourceError):
+            connection.send_nowait(b"x")
 
 
 async def test_a_header_flood_is_refused() -> None:

@@ -5,10 +5,13 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
+import pytest
 import trio
 import trio.lowlevel
 from structlog.testing import capture_logs
 
+from pulsekeeper.web import operations
 from pulsekeeper.web.wire import Reply, Request, json_reply
 from tests.web.clients import Running, serving
 from tests.web.parts import seconds
@@ -20,6 +23,7 @@ HEAD = b"POST /api/greet HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r
 GREET = HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 FAIL = b"GET /api/fail HTTP/1.1\r\nHost: x\r\n\r\n"
 GET = b"GET /api/say HTTP/1.1\r\nHost: x\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 THINGS = b"GET /api/things/1 HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -30,9 +34,19 @@ Told = list[bytes]
 async def both_doors() -> AsyncIterator[tuple[Running, Running]]:
     """Two fronts, the same but for the lane, which soon close what is silent."""
     brief = {"request_timeout": seconds(1.5), "keep_alive_timeout": seconds(4)}
-    async with serving(say, express=True, **brief) as lane, serving(say, express=False, **brief) as quart:
+    async with serving(say, express=True, **brief) as lane, _serving_health_by_quart(**brief) as quart:
         with capture_logs():
             yield lane, quart
+
+
+@asynccontextmanager
+async def _serving_health_by_quart(**settings: object) -> AsyncIterator[Running]:
+    """A front without a lane: `/healthz` is on it in every application, so it has to be taken off."""
+    original = operations._healthz
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "_healthz", lambda: msgspec.structs.replace(original(), express=False))
+        async with serving(say, express=False, **settings) as quart:
+            yield quart
 
 
 async def say(_: Request) -> Reply:
@@ -81,6 +95,11 @@ CASES = {
     "mixed with others": (GREET + THINGS + GREET + GET + THINGS + GREET,),
     "in many pieces": tuple(GREET[place : place + 7] for place in range(0, len(GREET), 7)),
     "byte by byte": tuple(GREET[place : place + 1] for place in range(len(GREET))),
+    "health": (HEALTH,),
+    "health, mixed with others": (HEALTH + GREET + HEALTH + THINGS + HEALTH,),
+    "health, with a query": (HEALTH.replace(b"/healthz", b"/healthz?a=1&b=%20"),),
+    "health, with a body": (HEALTH.replace(b"Host: x", b"Host: x\r\nContent-Length: 2") + b"{}",),
+    "health, by head": (HEALTH.replace(b"GET", b"HEAD"),),
     "a bug": (FAIL,),
     "a bug, twice, and something else": (FAIL + FAIL + GREET,),
     "another method": (GREET.replace(b"POST", b"PUT"),),

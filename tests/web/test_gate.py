@@ -1,7 +1,9 @@
 """The gate by itself: handlers need no web framework around them."""
 
+import msgspec
 import pytest
 import trio
+from trio.testing import MockClock
 
 from pulsekeeper.web.gate import Gate
 from pulsekeeper.web.problems import PayloadTooLarge
@@ -57,6 +59,28 @@ async def test_a_header_that_the_handler_sets_is_left_alone() -> None:
 
     reply = await Gate(Settings(), services()).answer(endpoint(cached), request(), unread)
     assert [value for name, value in reply.headers if name.lower() == "cache-control"] == ["max-age=60"]
+
+
+@pytest.mark.parametrize(("prompt", "status"), [(False, 503), (True, 200)])
+async def test_only_a_handler_that_is_prompt_by_itself_is_let_alone(
+    autojump_clock: MockClock, prompt: bool, status: int
+) -> None:
+    async def slow(_: Request) -> Reply:
+        await trio.sleep(31)
+        return Reply(status=200)
+
+    asked = msgspec.structs.replace(endpoint(slow), prompt=prompt)
+    assert (await Gate(Settings(), services()).answer(asked, request(), unread)).status == status
+    assert autojump_clock.current_time() == pytest.approx(31 if prompt else 30)
+
+
+@pytest.mark.parametrize("prompt", [False, True])
+async def test_a_deadline_that_a_handler_lets_escape_is_an_outage(prompt: bool) -> None:
+    async def hasty(_: Request) -> Reply:
+        raise trio.TooSlowError
+
+    asked = msgspec.structs.replace(endpoint(hasty), prompt=prompt)
+    assert (await Gate(Settings(), services()).answer(asked, request(), unread)).status == 503
 
 
 async def test_cancelling_a_request_cancels_its_handler() -> None:

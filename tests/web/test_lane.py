@@ -60,6 +60,24 @@ async def test_requests_for_the_lane_and_for_others_share_a_connection() -> None
                 assert (await reply_of(stream)).endswith(end)
 
 
+async def test_many_requests_at_once_do_not_keep_others_waiting() -> None:
+    order = []
+
+    async def note(request: Request) -> Reply:
+        order.append(request.first("who"))
+        return json_reply("noted")
+
+    ask = SAY.replace(b"/say", b"/note?who=%b")
+    async with serving(note, express=True) as front:
+        for _ in range(5):
+            order.clear()
+            async with await front.connect() as many, await front.connect() as one:
+                await many.send_all(300 * (ask % b"many"))
+                await one.send_all(ask % b"one")
+                await reply_of(one)
+                assert order.index("one") < 10
+
+
 async def test_what_is_under_way_is_finished_before_the_server_ends(slow: Door) -> None:
     async with serving(slow.handler, express=True) as front, await front.connect() as stream:
         await stream.send_all(SAY.replace(b"/say", b"/slow"))

@@ -92,6 +92,22 @@ def test_keys_with_nothing_to_remember_are_forgotten_on_the_way() -> None:
     assert len(limiter) == 1
 
 
+@given(policy=policies, waits=gaps)
+def test_one_policy_alone_admits_as_several_do(policy: Policy, waits: list[float]) -> None:
+    alone, among, now = Limiter(policy), Limiter(policy), 0.0
+    for wait in waits:
+        now += wait * policy.interval / 4
+        assert told(alone, now, is_alone=True) == told(among, now, is_alone=False)
+
+
+def told(limiter: Limiter, now: float, *, is_alone: bool) -> object:
+    """The decision, or what is said instead of it."""
+    try:
+        return (limiter.admit("a", now),) if is_alone else admit([(limiter, "a")], now)
+    except RateLimited as refused:
+        return refused.detail, refused.headers, refused.retry_after
+
+
 def test_a_refusal_by_one_policy_costs_nothing_under_the_other() -> None:
     by_address, by_person = Limiter(ADDRESS), Limiter(PERSON)
     asked = [(by_address, "1"), (by_person, "ada")]

@@ -1,12 +1,13 @@
 """What the service tells its operators: alive, ready, metrics, one line for each request."""
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from quart.typing import TestClientProtocol as Client
 from structlog.testing import capture_logs
 
 from pulsekeeper.web.settings import Settings
-from tests.web.parts import app_of, services
+from tests.web.parts import GREET, app_of, services
 
 
 @pytest.fixture
@@ -37,6 +38,22 @@ async def test_the_access_log_can_be_switched_off() -> None:
     with capture_logs() as logs:
         await app_of(settings=Settings(access_log="off")).test_client().get("/healthz")
     assert logs == []
+
+
+@pytest.mark.parametrize("everything", [False, True])
+async def test_hot_calls_are_logged_when_they_fail_or_when_that_is_asked_for(everything: bool) -> None:
+    registry = CollectorRegistry()
+    hot = msgspec.structs.replace(GREET, express=True)
+    app = app_of(hot, settings=Settings(access_log_hot_calls=everything), given=services(registry=registry))
+    with capture_logs() as logs:
+        for body in ('{"firstName": "Ada"}', "nonsense"):
+            await app.test_client().post("/api/greet", data=body, headers={"Content-Type": "application/json"})
+    assert [entry["status"] for entry in logs] == ([200, 400] if everything else [400])
+    counted = [
+        registry.get_sample_value("pulsekeeper_http_requests_total", {"route": "/api/greet", "status": status})
+        for status in ("200", "400")
+    ]
+    assert counted == [1, 1]
 
 
 async def test_health_never_asks_and_readiness_says_why() -> None:

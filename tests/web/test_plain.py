@@ -2,8 +2,7 @@
 
 import pytest
 
-from pulsekeeper.web.plain import LONGEST_HEAD, Head, Names, head_of, written
-from pulsekeeper.web.wire import Reply
+from pulsekeeper.web.plain import LONGEST_HEAD, Head, Names, head_of
 
 START = b"POST /api/greet?a=1 HTTP/1.1"
 HOST, LENGTH = b"Host: example.org", b"Content-Length: 7"
@@ -91,12 +90,5 @@ def test_names_are_remembered_up_to_a_bound() -> None:
     assert names.lower(b"X(") is None
 
 
-def test_a_reply_on_the_wire() -> None:
-    reply = Reply(status=200, body=b"{}", content_type="application/json", headers=(("X-A", "1"), ("X-B", "2")))
-
-    assert written(reply, b"Sun, 22 Nov 2026 10:00:00 GMT", close=True) == (
-        b"HTTP/1.1 200 \r\ncontent-type: application/json\r\ncontent-length: 2\r\nx-a: 1\r\nx-b: 2\r\n"
-        b"connection: close\r\ndate: Sun, 22 Nov 2026 10:00:00 GMT\r\n\r\n{}"
-    )
-    assert b"content-length" not in written(Reply(status=204), b"", close=False)
+def test_the_longest_head() -> None:
     assert LONGEST_HEAD == 16384

@@ -25,13 +25,12 @@ from pulsekeeper.decisions.rules.acks import AckRequest
 from pulsekeeper.decisions.rules.model import DecideRequest, Settings
 from pulsekeeper.decisions.rules.people import Asker
 from pulsekeeper.decisions.store import DecisionStore
+from pulsekeeper.decisions.trust import Trust
 from pulsekeeper.decisions.turns import Turn, Wish, take_turn
 from pulsekeeper.postgres.failures import TransactionConflict
 
 _log = structlog.get_logger(__name__)
 
-_ATTEMPTS = 5
-"""How often a question is decided at most, because another node or a change of the rules was faster."""
 _REST = 0.1
 """Seconds after an outage in which questions are refused without asking the database again."""
 
@@ -83,6 +82,7 @@ class Decider:
         self._clock = clock
         self._numbers = numbers
         self._memory = Memory(settings.remembered)
+        self._trust = Trust()
         self._is_resting = False
         self._resting_until = -inf
 
@@ -126,17 +126,18 @@ class Decider:
     async def _decide(self, questions: Sequence[Message]) -> None:
         """Decide until all are answered, or cannot be.
 
-        The first attempt trusts the memory and keeps nobody waiting. For those for whom that was wrong, the next ones
-        hold the rows from reading to writing: another node that is always faster would otherwise win for ever.
+        The first attempt may trust the memory. The second one goes by what the commit found in the rows of those for
+        whom that was wrong. The next ones hold the rows from reading to writing: another node that is always faster
+        would otherwise win for ever.
         """
-        attempt = self._trusting
-        for _ in range(_ATTEMPTS):
-            left, rules = [one for one in questions if not one.answered and not one.abandoned], self._shelf.rules
+        overtaken: Mapping[str, Stored] = {}
+        for attempt in (self._trusting, self._informed, self._holding, self._holding, self._holding):
+            left, rules = [one for one in questions if one.is_wanted], self._shelf.rules
             if not left or rules is None:
                 return
             gathered = gather([one.ask for one in left], rules)
             try:
-                turns, committed = await attempt(gathered, rules)
+                turns, committed = await attempt(gathered, rules, overtaken)
             except TransactionConflict:
                 self._memory.forget(gathered.turns)
                 turns, committed = {}, _NOTHING_WRITTEN
@@ -145,19 +146,32 @@ class Decider:
                 raise
             self._wake()
             self._settle(left, gathered, turns, committed)
-            attempt = self._holding
+            overtaken = committed.overtaken
             if not committed.is_current:
                 await self._shelf.refresh()
 
-    async def _trusting(self, gathered: Gathered, rules: Rules) -> tuple[Turns, Committed]:
-        known = self._memory.known(gathered.keys - gathered.fresh)
-        self._numbers.recalled(len(known), len(gathered.keys) - len(known))
-        known = await _completed(known, gathered, self._store)
-        return await self._commit(gathered, known, rules, self._store)
+    async def _trusting(self, gathered: Gathered, rules: Rules, _: Mapping[str, Stored]) -> tuple[Turns, Committed]:
+        known = self._believed(gathered)
+        turns, committed = await self._informed(gathered, rules, known)
+        if committed.is_current:
+            self._trust.note(len(known), len(known.keys() - committed.saved))
+        return turns, committed
 
-    async def _holding(self, gathered: Gathered, rules: Rules) -> tuple[Turns, Committed]:
+    async def _informed(self, gathered: Gathered, rules: Rules, known: Mapping[str, Stored]) -> tuple[Turns, Committed]:
+        return await self._commit(gathered, await _completed(known, gathered, self._store), rules, self._store)
+
+    async def _holding(self, gathered: Gathered, rules: Rules, _: Mapping[str, Stored]) -> tuple[Turns, Committed]:
         async with self._store.holding(list(gathered.turns)) as (store, known):
             return await self._commit(gathered, await _completed(known, gathered, store), rules, store)
+
+    def _believed(self, gathered: Gathered) -> Mapping[str, Stored]:
+        """What memory says, where it is worth being asked."""
+        keys = gathered.keys
+        known = self._memory.known(keys - gathered.fresh) if self._trust.is_justified else {}
+        if not self._trust.is_justified:
+            self._trust.wane()
+        self._numbers.recalled(len(known), len(keys) - len(known))
+        return known
 
     async def _commit(
         self, gathered: Gathered, known: Mapping[str, Stored], rules: Rules, store: DecisionStore
@@ -213,11 +227,11 @@ def _taken(
         return None
 
 
-async def _completed(known: Mapping[str, Stored], gathered: Gathered, store: DecisionStore) -> dict[str, Stored]:
+async def _completed(known: Mapping[str, Stored], gathered: Gathered, store: DecisionStore) -> Mapping[str, Stored]:
     """What is known, with what is not yet read from the database; rows under former keys are moved first."""
     missing = gathered.keys - known.keys()
     if not missing:
-        return dict(known)
+        return known
     former = {old: new for new, old in gathered.former_keys.items() if new in missing}
     recalled = await store.recall(sorted(missing | former.keys()))
     moves = {old: new for old, new in former.items() if old in recalled and new not in recalled}

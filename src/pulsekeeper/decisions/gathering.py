@@ -7,11 +7,11 @@ from msgspec import Struct
 from pulsekeeper.decisions.rulebook.shelf import Rules
 from pulsekeeper.decisions.rules.acks import AckRequest
 from pulsekeeper.decisions.rules.model import DecideRequest
-from pulsekeeper.decisions.rules.people import Asker, Person
+from pulsekeeper.decisions.rules.people import Asker
 from pulsekeeper.decisions.turns import Wish
 
 
-class Ask(Struct, frozen=True):
+class Ask(Struct, frozen=True, gc=False):
     """One thing that somebody asks or reports, before it is known under which key they are."""
 
     asker: Asker
@@ -30,37 +30,54 @@ class Gathered(Struct, frozen=True, kw_only=True):
     """The anonymous keys of users: their rows are read, not written."""
     fresh: frozenset[str]
     """The rows that memory must not stand for: nothing need be written for them, so a stale one would go unnoticed."""
-    former_keys: Mapping[str, str]
-    """For anonymous keys, the ones that they had under the previous salt, if there is one."""
+    strangers: Mapping[str, Asker]
+    """Who is behind the anonymous keys."""
+    rules: Rules
 
     @property
     def keys(self) -> frozenset[str]:
         """Every row that is needed."""
         return self.browsers | self.turns.keys()
 
+    @property
+    def former_keys(self) -> Mapping[str, str]:
+        """For anonymous keys, the ones that they had under the previous salt, if there is one.
+
+        Worked out only when somebody asks, which is when a row is not remembered.
+        """
+        formers = {key: self.rules.former_key(asker) for key, asker in self.strangers.items()}
+        return {key: former for key, former in formers.items() if former is not None}
+
 
 def gather(asks: Sequence[Ask], rules: Rules) -> Gathered:
     """Find out who asks what."""
-    wishes, turns, former_keys = [], dict[str, list[int]](), dict[str, str]()
+    wishes: list[Wish] = []
+    turns: dict[str, list[int]] = {}
+    strangers: dict[str, Asker] = {}
+    browsers, reporting = set[str](), set[str]()
     for place, ask in enumerate(asks):
-        wish = _wish(ask, rules)
-        wishes.append(wish)
-        turns.setdefault(wish.person.key, []).append(place)
-        former = rules.former_key(ask.asker)
-        if former is not None:
-            former_keys[rules.anonymous_key(ask.asker)] = former
-    browsers = frozenset(wish.anonymous_key for wish in wishes if wish.anonymous_key is not None)
-    reporting = frozenset(wish.person.key for wish in wishes if isinstance(wish.what, AckRequest))
-    return Gathered(wishes=wishes, turns=turns, browsers=browsers, fresh=browsers | reporting, former_keys=former_keys)
-
-
-def _wish(ask: Ask, rules: Rules) -> Wish:
-    person: Person = rules.person(ask.asker)
-    # An address is no browser: whoever else is behind it must not become part of this user.
-    has_browser = ask.asker.subject is not None and ask.asker.kind == "visitor"
-    return Wish(
-        person=person,
-        what=ask.what,
-        anonymous_key=rules.anonymous_key(ask.asker) if has_browser else None,
-        explain=ask.explain,
+        asker = ask.asker
+        person = rules.person(asker)
+        browser = _browser(asker, rules)
+        if browser is not None:
+            browsers.add(browser)
+            strangers[browser] = asker
+        elif asker.subject is None:
+            strangers[person.key] = asker
+        if isinstance(ask.what, AckRequest):
+            reporting.add(person.key)
+        wishes.append(Wish(person=person, what=ask.what, anonymous_key=browser, explain=ask.explain))
+        turns.setdefault(person.key, []).append(place)
+    return Gathered(
+        wishes=wishes,
+        turns=turns,
+        browsers=frozenset(browsers),
+        fresh=frozenset(browsers | reporting),
+        strangers=strangers,
+        rules=rules,
     )
+
+
+def _browser(asker: Asker, rules: Rules) -> str | None:
+    """The anonymous key of a user. An address is no browser: whoever else is behind it must not become part of them."""
+    return None if asker.subject is None or asker.kind == "ip" else rules.anonymous_key(asker)

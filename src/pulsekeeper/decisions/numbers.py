@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from pulsekeeper.decisions.records import Impression
 from pulsekeeper.decisions.rules.deciding import Outcome
-from pulsekeeper.decisions.tallies import CampaignTally
+from pulsekeeper.decisions.tallies import CampaignTally, FindingsTally
 
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.04, 0.08, 0.16, 0.5, 2.0)
@@ -38,26 +38,29 @@ class Numbers:
             buckets=_SECONDS,
             registry=registry,
         )
-        self._people = Counter(
+        people = Counter(
             "pulsekeeper_decisions_people",
             "People whose states were needed for a batch, by where they were found: in memory or in the database.",
             ["source"],
             registry=registry,
         )
-        self._verdicts = CampaignTally(
-            "pulsekeeper_decisions_verdicts",
-            "Committed decisions by campaign: shown, or the code of the rule that refused it.",
-            "outcome",
-        )
+        self._remembered, self._read = people.labels("memory"), people.labels("database")
         self._impressions = CampaignTally(
             "pulsekeeper_decisions_impressions", "What became of campaigns: offers, and what pages reported.", "event"
         )
-        self._failures = CampaignTally(
-            "pulsekeeper_decisions_expression_failures",
-            "Evaluations of a campaign's expression that failed, and so refused it.",
+        self._findings = FindingsTally(
+            CampaignTally(
+                "pulsekeeper_decisions_verdicts",
+                "Committed decisions by campaign: shown, or the code of the rule that refused it.",
+                "outcome",
+            ),
+            CampaignTally(
+                "pulsekeeper_decisions_expression_failures",
+                "Evaluations of a campaign's expression that failed, and so refused it.",
+            ),
         )
-        for tally in (self._verdicts, self._impressions, self._failures):
-            registry.register(tally)
+        registry.register(self._impressions)
+        registry.register(self._findings)
 
     def degraded(self, cause: str) -> None:
         """A page was told to show nothing."""
@@ -75,15 +78,12 @@ class Numbers:
 
     def recalled(self, remembered: int, read: int) -> None:
         """The states for a batch were at hand, or had to be read."""
-        self._people.labels("memory").inc(remembered)
-        self._people.labels("database").inc(read)
+        self._remembered.inc(remembered)
+        self._read.inc(read)
 
     def decided(self, outcome: Outcome) -> None:
         """A decision was committed."""
-        for verdict in outcome.verdicts:
-            self._verdicts.add(verdict.campaign_id, "shown" if verdict.verdict == "shown" else verdict.reason)
-        for campaign_id in outcome.failures:
-            self._failures.add(campaign_id)
+        self._findings.add(outcome.findings)
 
     def impressed(self, impressions: Iterable[Impression]) -> None:
         """Offers and reports were committed."""

@@ -143,85 +143,23 @@ set
     state = jsonb_set(excluded.state, '{version}', to_jsonb(visitors.version + 1))
 
 -- name: commit_decisions
--- Writes a batch of decisions: new states where the person's row is as it was when it was read, and a log row for each
--- decision of those people. Nothing at all is written when the rules have changed meanwhile. Rows are locked in one order
--- on all nodes, so that two batches with the same people in them wait for each other instead of deadlocking.
-with head as (
-    select revision = :revision as is_current from rule_book_revision
-),
-incoming as (
-    select person_key, seen_version, seen_at, new_version, last_seen_at, state
-    from unnest(
-        :keys::text[], :seen_versions::bigint[], :seen_ats::timestamptz[], :new_versions::bigint[],
-        :last_seen_ats::timestamptz[], :states::jsonb[]
-    ) as given (person_key, seen_version, seen_at, new_version, last_seen_at, state)
-    where (select is_current from head)
-),
-added as (
-    insert into visitors (person_key, version, last_seen_at, state)
-    select person_key, new_version, last_seen_at, state from incoming where seen_version = 0 order by person_key
-    on conflict (person_key) do nothing
-    returning person_key
-),
-locked as (
-    select visitors.person_key
-    from visitors
-    join incoming using (person_key)
-    where visitors.version = incoming.seen_version and visitors.last_seen_at = incoming.seen_at
-    order by person_key
-    for update of visitors
-),
-changed as (
-    update visitors
-    set version = incoming.new_version, last_seen_at = incoming.last_seen_at, state = incoming.state
-    from incoming
-    join locked using (person_key)
-    where visitors.person_key = incoming.person_key
-    returning visitors.person_key
-),
-saved as (
-    select person_key from added
-    union all
-    select person_key from changed
-),
-logged as (
-    insert into decision_log
-        (decision_id, decided_at, person_key, identity, rule_book, request, state_before, reply, reasons)
-    select decision_id, :now, person_key, identity, :rule_book, request, state_before, reply, reasons
-    from unnest(
-        :decision_ids::uuid[], :people::text[], :identities::json[], :requests::json[], :states_before::json[],
-        :replies::json[], :reasons::json[]
-    ) as given (decision_id, person_key, identity, request, state_before, reply, reasons)
-    join saved using (person_key)
-),
-impressed as (
-    insert into impressions (happened_at, person_key, campaign_id, event, release_id, decision_id)
-    select :now, person_key, campaign_id, event, release_id, decision_id
-    from unnest(
-        :impressed::text[], :impressed_campaigns::text[], :impressed_events::text[], :impressed_releases::text[],
-        :impressed_decisions::uuid[]
-    ) as given (person_key, campaign_id, event, release_id, decision_id)
-    join saved using (person_key)
-),
-visited as (
-    insert into release_visits (release_id, person_key, first_at)
-    select release_id, person_key, :now
-    from unnest(:visiting::text[], :visited_releases::text[]) as given (person_key, release_id)
-    join saved using (person_key)
-    on conflict do nothing
-),
-linked as (
-    insert into links (person_key, anonymous_key, linked_at, state_before, anonymous_state)
-    select person_key, anonymous_key, :now, state_before, anonymous_state
-    from unnest(
-        :linking::text[], :linked_keys::text[], :linked_before::json[], :linked_anonymous::json[]
-    ) as given (person_key, anonymous_key, state_before, anonymous_state)
-    join saved using (person_key)
-    on conflict do nothing
-)
+-- Writes a batch of decisions where nothing has changed since it was read, and gives the people for whom something has,
+-- with the rows that stand there now; a row without a key says that the rules have changed, and nothing is written. The
+-- function stands in a migration, with its reasons: the statement is the hottest of all, and planning it cost the most.
 select
-    (select is_current from head) as is_current,
-    coalesce((select array_agg(person_key) from saved), '{}') as saved
+    unsaved_key as person_key, present_version as version, present_last_seen_at as last_seen_at, present_state as state
+from commit_decisions(
+    revision => :revision, rule_book => :rule_book, now => :now,
+    keys => :keys, seen_versions => :seen_versions, seen_ats => :seen_ats,
+    new_versions => :new_versions, last_seen_ats => :last_seen_ats, states => :states,
+    decision_ids => :decision_ids, people => :people, identities => :identities, requests => :requests,
+    states_before => :states_before, replies => :replies, reasons => :reasons,
+    impressed => :impressed, impressed_campaigns => :impressed_campaigns, impressed_events => :impressed_events,
+    impressed_releases => :impressed_releases, impressed_decisions => :impressed_decisions,
+    visiting => :visiting, visited_releases => :visited_releases,
+    linking => :linking, linked_keys => :linked_keys, linked_before => :linked_before,
+    linked_anonymous => :linked_anonymous
+)
 
 -- name: logged_decision
 -- One row of the log, looked for on the day on which its id was given.

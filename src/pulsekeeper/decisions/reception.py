@@ -9,7 +9,7 @@ from pulsekeeper import errors
 from pulsekeeper.decisions.rules.people import Asker
 from pulsekeeper.web.blinding import Blinding
 from pulsekeeper.web.identity import Authenticator, Scope, bearer
-from pulsekeeper.web.limits import Decision, Limiter, Policy, admit
+from pulsekeeper.web.limits import Decision, Limiter, Policy
 from pulsekeeper.web.wire import Request
 
 _MINUTE = 60.0
@@ -71,13 +71,13 @@ class Reception:
 
     def admit_address(self, request: Request) -> tuple[Decision, ...]:
         """Count a call by its address, before anything else is looked at. Raises `RateLimited`."""
-        return admit([(self._by_address, self._blind(self._address_of(request)))], trio.current_time())
+        return (self._by_address.admit(self._blind(self._address_of(request)), trio.current_time()),)
 
     def admit_person(self, visitor_id: str | None) -> tuple[Decision, ...]:
         """Count it by its person, wherever they are. Without an id of their own they are their address."""
         if visitor_id is None:
             return ()
-        return admit([(self._by_person, self._blind(visitor_id))], trio.current_time())
+        return (self._by_person.admit(self._blind(visitor_id), trio.current_time()),)
 
     def asker(self, request: Request, identity: Identity | None, visitor_id: str | None) -> Asker:
         """The one who asks, in their own words."""

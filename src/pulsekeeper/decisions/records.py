@@ -1,9 +1,8 @@
 """What goes between the decider and the tables: states and log rows, already encoded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
-from uuid import UUID
 
 from msgspec import Struct
 
@@ -24,10 +23,11 @@ NOBODY = Stored(0, None, None)
 """Someone who was never here."""
 
 
-class LogRow(Struct, frozen=True, kw_only=True):
+class LogRow(Struct, frozen=True, kw_only=True, gc=False):
     """One decision on its way into the log. The texts are JSON."""
 
-    decision_id: UUID
+    decision_id: str
+    """A UUID."""
     identity: bytes
     """What was known of who asked: see `Identity`."""
     request: bytes
@@ -36,7 +36,7 @@ class LogRow(Struct, frozen=True, kw_only=True):
     reasons: bytes
 
 
-class Identity(Struct, frozen=True, kw_only=True):
+class Identity(Struct, frozen=True, kw_only=True, gc=False):
     """What a decision knew of who asked. Kept with it, so that it can be made again."""
 
     key: str
@@ -46,16 +46,17 @@ class Identity(Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...] = ()
 
 
-class Impression(Struct, frozen=True, kw_only=True):
+class Impression(Struct, frozen=True, kw_only=True, gc=False):
     """Something that became of a campaign and a person."""
 
     campaign_id: str
     event: Literal["offered", "shown", "dismissed", "completed"]
     release_id: str | None
-    decision_id: UUID | None
+    decision_id: str | None
+    """A UUID."""
 
 
-class Link(Struct, frozen=True, kw_only=True):
+class Link(Struct, frozen=True, kw_only=True, gc=False):
     """An anonymous row that turned out to be this person, and both states as they were: enough to undo it."""
 
     anonymous_key: str
@@ -63,7 +64,7 @@ class Link(Struct, frozen=True, kw_only=True):
     anonymous_state: bytes | None
 
 
-class Write(Struct, frozen=True, kw_only=True):
+class Write(Struct, frozen=True, kw_only=True, gc=False):
     """What a batch has to write for one person: the state in the end, and everything that happened on the way to it."""
 
     person_key: str
@@ -85,4 +86,6 @@ class Committed(Struct, frozen=True):
     is_current: bool
     """Whether the rules are still those that the batch was decided by; if not, nothing was written."""
     saved: frozenset[str]
-    """The people whose rows were as they had been read. The others have to be read and decided again."""
+    """The people whose rows were as they had been read. The others have to be decided again."""
+    overtaken: Mapping[str, Stored] = {}
+    """What stands there now of the others, as far as they have a row: somebody else was faster."""

@@ -61,6 +61,7 @@ class DecisionRoutes:
         self._store = store
         self._rules = rules
         self._settings = settings
+        self._budget = settings.budget.total_seconds()
         self._clock = clock
         self._numbers = numbers
 
@@ -75,8 +76,8 @@ class DecisionRoutes:
     async def decide(self, request: Request) -> Reply:
         """Answers within the budget, whatever happens behind: at the worst, that there is nothing to show."""
         admitted = self._reception.admit_address(request)
-        explain = request.first("explain") == "1"
-        with trio.move_on_after(self._settings.budget.total_seconds()):
+        explain = bool(request.query_string) and request.first("explain") == "1"
+        with trio.move_on_after(self._budget):
             identity = await self._reception.identity(request, explain=explain)
             wanted = decode_public(request, DecideRequest)
             admitted += self._reception.admit_person(wanted.visitor_id)

@@ -16,13 +16,13 @@ from pulsekeeper.decisions.rules.deciding import Outcome, decide
 from pulsekeeper.decisions.rules.merging import merge
 from pulsekeeper.decisions.rules.model import DecideReply, DecideRequest, VisitorState
 from pulsekeeper.decisions.rules.people import Person
-from pulsekeeper.ids import uuid7
+from pulsekeeper.ids import uuid7_text
 
 _encoder = msgspec.json.Encoder()
 _states = msgspec.json.Decoder(VisitorState)
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class Wish(Struct, frozen=True, kw_only=True, gc=False):
     """One thing that a person asks or reports."""
 
     person: Person
@@ -56,7 +56,7 @@ def take_turn(
     return Turn(answers, story.write(), story.outcomes)
 
 
-def encode_reply(decision_id: UUID, outcome: Outcome, *, explain: bool = False) -> bytes:
+def encode_reply(decision_id: UUID | str, outcome: Outcome, *, explain: bool = False) -> bytes:
     """A decision as it is answered. The log keeps it without the explanation, which it can make again."""
     return _encoder.encode(
         DecideReply(
@@ -142,7 +142,7 @@ class _Story:
 
     def _decide(self, wish: Wish, request: DecideRequest) -> bytes:
         before, encoded = self._state, self._encoded
-        outcome, decision_id = decide(self._book, wish.person, before, request, self._now), uuid7(self._now)
+        outcome, decision_id = decide(self._book, wish.person, before, request, self._now), uuid7_text(self._now)
         self._become(outcome.after)
         reply = encode_reply(decision_id, outcome)
         self._log.append(
@@ -152,13 +152,13 @@ class _Story:
                 request=_encoder.encode(replace(request, visitor_id=None)),  # the log knows pseudonyms only
                 state_before=encoded,
                 reply=reply,
-                reasons=_encoder.encode({verdict.campaign_id: verdict.reason for verdict in outcome.verdicts}),
+                reasons=outcome.findings.reasons,
             )
         )
         self._note(outcome, request.release_id, decision_id)
         return encode_reply(decision_id, outcome, explain=True) if wish.explain else reply
 
-    def _note(self, outcome: Outcome, running: str, decision_id: UUID) -> None:
+    def _note(self, outcome: Outcome, running: str, decision_id: str) -> None:
         """What the statistics count."""
         self.outcomes.append(outcome)
         for shown in outcome.decisions:
@@ -195,8 +195,8 @@ def _identity(person: Person) -> Identity:
     return Identity(key=person.key, kind=person.kind, authenticated=person.authenticated, roles=person.roles)
 
 
-def _uuid(text: str | None) -> UUID | None:
+def _uuid(text: str | None) -> str | None:
     try:
-        return None if text is None else UUID(text)
+        return None if text is None else str(UUID(text))
     except ValueError:
         return None

@@ -55,11 +55,10 @@ class App(QuartTrio):
         self.lane = Lane(endpoints, gate, services.clock)
         """For whoever has the connection: the requests that need not come here."""
         self._gate = gate
-        self._clock = services.clock
 
     def refuse(self, status: int) -> Reply:
         """The reply to what is not even a request, such as headers that never end; `status` is 400, 408 or 431."""
-        unread = Request(method="", path="", request_id=headers.request_id(None, self._clock))
+        unread = Request(method="", path="", request_id=headers.request_id(None))
         return self._gate.refuse(unread, _UNREADABLE.get(status, _MALFORMED))
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
@@ -88,10 +87,10 @@ def create_app(endpoints: Iterable[Endpoint], settings: Settings, services: Serv
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
     for tag, group in groupby(sorted(everything, key=attrgetter("tag")), key=attrgetter("tag")):
-        app.register_blueprint(_blueprint(tag, tuple(group), gate, services))
+        app.register_blueprint(_blueprint(tag, tuple(group), gate))
     for path, methods in _methods_by_path(everything).items():
-        _add(app, _options(path, methods, gate), gate, services)
-    app.register_error_handler(Exception, _refuser(gate, services))
+        _add(app, _options(path, methods, gate), gate)
+    app.register_error_handler(Exception, _refuser(gate))
     return app
 
 
@@ -103,32 +102,32 @@ def _check_distinct(endpoints: Sequence[Endpoint]) -> None:
         taken.add((endpoint.method, endpoint.path))
 
 
-def _blueprint(tag: str, endpoints: Sequence[Endpoint], gate: Gate, services: Services) -> Blueprint:
+def _blueprint(tag: str, endpoints: Sequence[Endpoint], gate: Gate) -> Blueprint:
     blueprint = Blueprint(tag, __name__)
     for endpoint in endpoints:
-        _add(blueprint, endpoint, gate, services)
+        _add(blueprint, endpoint, gate)
     return blueprint
 
 
-def _add(to: App | Blueprint, endpoint: Endpoint, gate: Gate, services: Services) -> None:
+def _add(to: App | Blueprint, endpoint: Endpoint, gate: Gate) -> None:
     rule = endpoint.path.replace("{", "<").replace("}", ">")
     name = f"{endpoint.operation_id}:{endpoint.method}:{endpoint.path}".replace(".", "_")
-    view = _view(endpoint, gate, services)
+    view = _view(endpoint, gate)
     methods = [endpoint.method]
     to.add_url_rule(rule, name, view, methods=methods, provide_automatic_options=False, safe=endpoint.safe)
 
 
-def _view(endpoint: Endpoint, gate: Gate, services: Services) -> View:
+def _view(endpoint: Endpoint, gate: Gate) -> View:
     async def view(**path_params: str) -> Response:
-        incoming = _incoming(services, path_params)
+        incoming = _incoming(path_params)
         return _outgoing(await gate.answer(endpoint, incoming, _read_body))
 
     return view
 
 
-def _refuser(gate: Gate, services: Services) -> Callable[[Exception], Awaitable[Response]]:
+def _refuser(gate: Gate) -> Callable[[Exception], Awaitable[Response]]:
     async def refuse(error: Exception) -> Response:
-        return _outgoing(gate.refuse(_incoming(services, {}), _translate(error)))
+        return _outgoing(gate.refuse(_incoming({}), _translate(error)))
 
     return refuse
 
@@ -140,7 +139,7 @@ def _translate(error: Exception) -> Exception:
     return NotFound("There is nothing at this address.") if isinstance(error, HTTPException) else error
 
 
-def _incoming(services: Services, path_params: Mapping[str, str]) -> Request:
+def _incoming(path_params: Mapping[str, str]) -> Request:
     scope = cast(HTTPScope, request.scope)  # websockets never get here
     raw = Headers(list(scope["headers"]))
     peer = scope.get("client")
@@ -151,7 +150,7 @@ def _incoming(services: Services, path_params: Mapping[str, str]) -> Request:
         query_string=scope["query_string"],
         headers=raw,
         peer=peer[0] if peer else "",
-        request_id=headers.request_id(raw.get("x-request-id"), services.clock),
+        request_id=headers.request_id(raw.get("x-request-id")),
     )
 
 

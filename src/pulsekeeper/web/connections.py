@@ -1,5 +1,6 @@
 """The clients' connections: at most so many, none that stalls us for ever, all of them closed when time is up."""
 
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from contextlib import suppress
 
 import trio
 
+_PIECE = 64 * 1024
+"""Bytes that are taken in at once, unless somebody wants fewer."""
 _RESET = struct.pack("ii", 1, 0)
 """As the option `SO_LINGER` wants it: closing throws away what is not sent, and says so to the other side."""
 
@@ -16,6 +19,9 @@ class Connection(trio.abc.HalfCloseableStream):
 
     Hypercorn shields its sending from cancellation, so a client that takes nothing in would hold a connection, and
     with it a shutdown, for as long as it likes.
+
+    Small requests and replies go past Trio's own stream, straight to the system: its care for every case takes longer
+    than answering. The descriptor is asked for anew each time, as it is somebody else's once the socket is closed.
     """
 
     def __init__(self, stream: trio.SocketStream, patience: float, on_close: Callable[["Connection"], None]) -> None:
@@ -37,13 +43,34 @@ class Connection(trio.abc.HalfCloseableStream):
             self.abort()
             raise trio.BrokenResourceError("the client does not read")
 
+    def send_nowait(self, data: bytes) -> int:
+        """Send what goes without waiting, and give the number of bytes; none of them while somebody else is sending.
+
+        Raises `trio.BrokenResourceError` or `trio.ClosedResourceError` as sending does. It is no checkpoint.
+        """
+        if self._sending.locked():
+            return 0
+        try:
+            return os.write(self._descriptor(), data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise trio.BrokenResourceError("the client has gone") from error
+
     async def wait_send_all_might_not_block(self) -> None:
         """As a socket does."""
         await self._stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """As a socket does."""
-        return await self._stream.receive_some(max_bytes)
+        while True:
+            await trio.lowlevel.wait_readable(self._descriptor())
+            try:
+                return os.read(self._descriptor(), max_bytes or _PIECE)
+            except BlockingIOError:
+                continue  # a false alarm
+            except OSError as error:
+                raise trio.BrokenResourceError("the client has gone") from error
 
     async def send_eof(self) -> None:
         """As a socket does."""
@@ -64,6 +91,12 @@ class Connection(trio.abc.HalfCloseableStream):
         with suppress(OSError):  # it is closed already
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.socket.close()
+
+    def _descriptor(self) -> int:
+        number = self.socket.fileno()
+        if number < 0:
+            raise trio.ClosedResourceError("the connection is closed")
+        return number
 
 
 class Connections:

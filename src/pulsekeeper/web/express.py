@@ -6,18 +6,16 @@ decides on nothing but how bytes become a request and a reply becomes bytes.
 """
 
 from collections.abc import Iterable
-from email.utils import formatdate
-from math import inf
 
-import trio
 from msgspec import Struct
 
 from pulsekeeper.clock import Clock
-from pulsekeeper.web import headers
 from pulsekeeper.web.endpoints import Endpoint
 from pulsekeeper.web.gate import Gate
-from pulsekeeper.web.plain import LONGEST_HEAD, Head, Names, head_of, written
+from pulsekeeper.web.headers import request_id
+from pulsekeeper.web.plain import LONGEST_HEAD, Head, Names, head_of
 from pulsekeeper.web.wire import Headers, Request
+from pulsekeeper.web.writing import Writer
 
 
 class Call(Struct, frozen=True):
@@ -44,13 +42,16 @@ class Lane:
     """What the lane's connections share."""
 
     def __init__(self, endpoints: Iterable[Endpoint], gate: Gate, clock: Clock) -> None:
-        self._endpoints = {(each.method.encode(), each.path.encode()): each for each in endpoints if each.express}
+        self._endpoints = {
+            (each.method.encode(), each.path.encode()): (each, each.max_body if each.takes_body else 0)
+            for each in endpoints
+            if each.express
+        }
+        """Each with the longest body that it takes."""
         self._starts = tuple({method + b" " + path for method, path in self._endpoints})
         self._names = Names()
         self._gate = gate
-        self._clock = clock
-        self._dated_at = -inf
-        self._date = b""
+        self._writer = Writer(gate.headers, clock)
 
     def look(self, data: bytes) -> Call | Unfinished | None:
         """What stands at the beginning of the data; `None` when that is not for the lane."""
@@ -61,30 +62,25 @@ class Lane:
         if end < 0:
             return Unfinished(len(data) + 1) if len(data) < LONGEST_HEAD else None
         head = head_of(data, end, self._names)
-        endpoint = None if head is None else self._endpoints.get((head.method, head.path))
-        if head is None or endpoint is None or head.body_length > (endpoint.max_body if endpoint.takes_body else 0):
+        found = None if head is None else self._endpoints.get((head.method, head.path))
+        if head is None or found is None or head.body_length > found[1]:
             return None
         length = head.length + head.body_length
         if len(data) < length:
             return Unfinished(length)
-        return Call(endpoint, head, data[head.length : length])
+        return Call(found[0], head, data[head.length : length])
 
     async def answer(self, call: Call, peer: str, *, close: bool) -> bytes:
         """The reply, ready to be sent. Raises nothing but cancellation."""
-        raw = Headers(call.head.fields)
+        endpoint, raw = call.endpoint, Headers(call.head.fields)
         request = Request(
-            method=call.endpoint.method,
-            path=call.endpoint.path,
+            method=endpoint.method,
+            path=endpoint.path,
             query_string=call.head.query,
             headers=raw,
             body=call.body,
             peer=peer,
-            request_id=headers.request_id(raw.get("x-request-id"), self._clock),
+            request_id=request_id(raw.get("x-request-id")),
         )
-        return written(await self._gate.answer(call.endpoint, request), self._today(), close=close)
-
-    def _today(self) -> bytes:
-        now = trio.current_time()
-        if now - self._dated_at >= 1.0:
-            self._dated_at, self._date = now, formatdate(self._clock().timestamp(), usegmt=True).encode()
-        return self._date
+        reply = await self._gate.bare_answer(endpoint, request)
+        return self._writer.write(reply, request, public=endpoint.public, close=close)

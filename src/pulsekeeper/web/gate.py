@@ -47,7 +47,8 @@ class Gate:
 
     def __init__(self, settings: Settings, services: Services) -> None:
         self.headers = ReplyHeaders(settings)
-        self._settings = settings
+        self._request_timeout = settings.request_timeout
+        self._answer_timeout = settings.answer_timeout.total_seconds()
         self._authenticator = services.authenticator
         self._observer = Observer(settings, services.registry)
 
@@ -56,26 +57,38 @@ class Gate:
 
         The key is checked before the body is read: strangers cost a header. Without `read_body` the request has it.
         """
+        reply = await self.bare_answer(endpoint, request, read_body)
+        return self._completed(endpoint.path, request, reply, public=endpoint.public)
+
+    async def bare_answer(self, endpoint: Endpoint, request: Request, read_body: BodyReader | None = None) -> Reply:
+        """The same for a door that adds by itself the `headers` that every reply carries, and takes no streams."""
         started = trio.current_time()
         try:
             reply = await self._handled(endpoint, request, read_body)
         except Exception as error:  # the last resort for bugs: one request fails, not the server
             reply = self._refusal(endpoint.path, request, error)
-        return self._finished(endpoint.path, request, reply, started, public=endpoint.public)
+        self._observer.note(endpoint.path, request, reply, trio.current_time() - started, hot=endpoint.express)
+        return reply
 
     def refuse(self, request: Request, error: Exception) -> Reply:
         """The reply to a request for which there is no endpoint."""
         reply = self._refusal(UNMATCHED, request, error)
-        return self._finished(UNMATCHED, request, reply, trio.current_time(), public=False)
+        self._observer.note(UNMATCHED, request, reply, 0.0, hot=False)
+        return self._completed(UNMATCHED, request, reply, public=False)
 
     async def _handled(self, endpoint: Endpoint, request: Request, read_body: BodyReader | None) -> Reply:
         if endpoint.scope is not None:
             await self._require(endpoint.scope, request)
         _check_texts(request)
-        if endpoint.takes_body and read_body is not None:
+        if read_body is not None and endpoint.takes_body:
             request = msgspec.structs.replace(request, body=await self._body(endpoint, request, read_body))
-        with trio.move_on_after(self._settings.answer_timeout.total_seconds()):
-            return await _call(endpoint, request)
+        try:
+            if endpoint.prompt:
+                return await endpoint.handler(request)
+            with trio.move_on_after(self._answer_timeout):
+                return await endpoint.handler(request)
+        except trio.TooSlowError:  # a deadline that a handler set for itself: an outage of what it waited for, no bug
+            raise Unavailable("A part that is needed did not answer in time. Try again later.") from None
         raise Unavailable("The answer took too long. Try again later.")
 
     async def _require(self, scope: Scope, request: Request) -> None:
@@ -90,18 +103,17 @@ class Gate:
         announced = request.headers.get("content-length") or ""
         if announced.isdecimal() and int(announced[:20]) > endpoint.max_body:
             raise PayloadTooLarge(endpoint.max_body)
-        with trio.move_on_after(self._settings.request_timeout.total_seconds()):
+        with trio.move_on_after(self._request_timeout.total_seconds()):
             return await read_body(endpoint.max_body)
-        raise RequestTimeout(f"The body was not complete within {self._settings.request_timeout}.")
+        raise RequestTimeout(f"The body was not complete within {self._request_timeout}.")
 
     def _refusal(self, route: str, request: Request, error: Exception) -> Reply:
         if not isinstance(error, PulsekeeperError):
             self._observer.bug(route, request, error)
         return problem_reply(error, request.path, request.request_id)
 
-    def _finished(self, route: str, request: Request, reply: Reply, started: float, *, public: bool) -> Reply:
+    def _completed(self, route: str, request: Request, reply: Reply, *, public: bool) -> Reply:
         headers = self.headers.complete(reply, request, public=public)
-        self._observer.note(route, request, reply, trio.current_time() - started)
         stream = None if reply.stream is None else partial(self._streamed, reply.stream, route, request)
         return msgspec.structs.replace(reply, headers=headers, stream=stream)
 
@@ -116,17 +128,9 @@ class Gate:
             raise CutOff from None
 
 
-async def _call(endpoint: Endpoint, request: Request) -> Reply:
-    """A deadline that a handler set for itself and let escape is an outage of what it waited for, not a bug."""
-    try:
-        return await endpoint.handler(request)
-    except trio.TooSlowError:
-        raise Unavailable("A part that is needed did not answer in time. Try again later.") from None
-
-
 def _check_texts(request: Request) -> None:
     """No handler meets a NUL, a control character or half a UTF-8 sequence in a path or a query."""
-    for value in request.path_params.values():
+    for value in request.path_params.values() if request.path_params else ():
         if not value.isprintable() or "\ufffd" in value:
             raise NotFound("There is nothing at this address.")
     if request.query_string:

@@ -6,6 +6,7 @@ window there are at most `burst + quota` calls, and whoever was quiet may make `
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 
 import msgspec
@@ -17,7 +18,7 @@ _TOLERANCE = 1e-6
 """Seconds. Covers what adding floats loses, so that whoever waits exactly `retry_after` is let in."""
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+class Policy(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """How many calls are allowed, and by whom they are counted."""
 
     name: str
@@ -64,6 +65,7 @@ class Limiter:
     def __init__(self, policy: Policy, capacity: int = 100_000) -> None:
         self.policy = policy
         self._capacity = capacity
+        self._interval, self._reach = policy.interval, policy.reach
         self._full_at: dict[str, float] = {}
         """When each key's credit will be whole again; in the order in which they last asked."""
 
@@ -72,25 +74,35 @@ class Limiter:
 
     def look(self, key: str, now: float) -> Decision:
         """What a call by `key` at `now` (seconds of a monotonic clock) would be told. Changes nothing."""
-        full_at = max(self._full_at.get(key, now), now) + self.policy.interval
-        wait = full_at - self.policy.reach - now
+        interval = self._interval
+        full_at = max(self._full_at.get(key, now), now) + interval
+        wait = full_at - self._reach - now
         if wait > _TOLERANCE:
-            return Decision(self.policy, False, 0, wait, full_at - self.policy.interval - now)
-        remaining = math.floor((-wait + _TOLERANCE) / self.policy.interval)
-        return Decision(self.policy, True, remaining, 0.0, full_at - now)
+            return Decision(self.policy, False, 0, wait, full_at - interval - now)
+        return Decision(self.policy, True, int((_TOLERANCE - wait) / interval), 0.0, full_at - now)
 
     def take(self, key: str, now: float) -> Decision:
         """Decide on a call by `key` at `now`, and count it if it is allowed."""
         decision = self.look(key, now)
-        self._remember(key, now + decision.reset_after, now)
+        self.note(key, decision, now)
         return decision
 
-    def _remember(self, key: str, full_at: float, now: float) -> None:
-        self._full_at.pop(key, None)
-        self._full_at[key] = full_at
-        for oldest in tuple(islice(self._full_at, 2)):
-            if self._full_at[oldest] <= now or len(self._full_at) > self._capacity:
-                del self._full_at[oldest]
+    def admit(self, key: str, now: float) -> Decision:
+        """Count a call by `key` at `now`. Raises `RateLimited` where it is refused."""
+        decision = self.look(key, now)
+        if not decision.allowed:
+            raise _refused((decision,))
+        self.note(key, decision, now)
+        return decision
+
+    def note(self, key: str, decision: Decision, now: float) -> None:
+        """What `look` has just said is what has happened."""
+        full_at = self._full_at
+        full_at.pop(key, None)
+        full_at[key] = now + decision.reset_after
+        for oldest in tuple(islice(full_at, 2)):
+            if full_at[oldest] <= now or len(full_at) > self._capacity:
+                del full_at[oldest]
 
 
 def admit(asked: Sequence[tuple[Limiter, str]], now: float) -> tuple[Decision, ...]:
@@ -98,14 +110,21 @@ def admit(asked: Sequence[tuple[Limiter, str]], now: float) -> tuple[Decision, .
 
     A refused call costs nothing under the others: whoever is over the limit of one does not use up another.
     """
-    looks = tuple(limiter.look(key, now) for limiter, key in asked)
-    if all(look.allowed for look in looks):
-        return tuple(limiter.take(key, now) for limiter, key in asked)
+    looks = tuple([limiter.look(key, now) for limiter, key in asked])
+    for look in looks:
+        if not look.allowed:
+            raise _refused(looks)
+    for (limiter, key), look in zip(asked, looks, strict=True):
+        limiter.note(key, look, now)
+    return looks
+
+
+def _refused(looks: Sequence[Decision]) -> RateLimited:
     refusals = [look for look in looks if not look.allowed]
     names = " and ".join(look.policy.name for look in refusals)
     retry_after = max(look.retry_after for look in refusals)
     headers = fields([_uncounted(look) for look in looks])
-    raise RateLimited(f"Too many calls by this {names}.", headers=headers, retry_after=retry_after)
+    return RateLimited(f"Too many calls by this {names}.", headers=headers, retry_after=retry_after)
 
 
 def _uncounted(look: Decision) -> Decision:
@@ -118,10 +137,12 @@ def _uncounted(look: Decision) -> Decision:
 
 def fields(decisions: Sequence[Decision]) -> tuple[Header, ...]:
     """The `RateLimit-Policy` and `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers) of a reply."""
-    policies = ", ".join(
-        f'"{one.policy.name}";q={one.policy.quota};w={math.ceil(one.policy.window)}' for one in decisions
-    )
-    states = ", ".join(
-        f'"{one.policy.name}";r={one.remaining};t={math.ceil(one.reset_after - _TOLERANCE)}' for one in decisions
-    )
-    return ("RateLimit-Policy", policies), ("RateLimit", states)
+    states = [f'"{one.policy.name}";r={one.remaining};t={math.ceil(one.reset_after - _TOLERANCE)}' for one in decisions]
+    return _announced(tuple([one.policy for one in decisions])), ("RateLimit", ", ".join(states))
+
+
+@lru_cache(maxsize=64)
+def _announced(policies: tuple[Policy, ...]) -> Header:
+    """The same in reply after reply: there are as many as the routes have combinations of policies."""
+    texts = [f'"{policy.name}";q={policy.quota};w={math.ceil(policy.window)}' for policy in policies]
+    return "RateLimit-Policy", ", ".join(texts)

@@ -10,6 +10,7 @@ from pulsekeeper.web.wire import Reply, Request
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_REFUSED = 400
 _log = structlog.get_logger("pulsekeeper.web")
 
 
@@ -19,6 +20,7 @@ class Observer:
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         self._log = getattr(_log.bind(), settings.access_log, None)
         """Bound once: finding the logger anew takes a third of a line."""
+        self._logs_hot_calls = settings.access_log_hot_calls
         self._tallies: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         """The time series of each route and status. There are as many as the routes have answers."""
         self._requests = Counter(
@@ -35,15 +37,20 @@ class Observer:
             buckets=_BUCKETS,
         )
 
-    def note(self, route: str, request: Request, reply: Reply, seconds: float) -> None:
-        """A request has been answered; it took `seconds`."""
+    def note(self, route: str, request: Request, reply: Reply, seconds: float, *, hot: bool) -> None:
+        """A request has been answered; it took `seconds`.
+
+        A `hot` one that went well is counted, but gets no line of its own unless that is asked for: writing it would
+        cost as much as answering.
+        """
         tallies = self._tallies.get((route, reply.status))
         if tallies is None:
             tallies = self._requests.labels(route, reply.status), self._durations.labels(route)
             self._tallies[route, reply.status] = tallies
         tallies[0].inc()
         tallies[1].observe(seconds)
-        if self._log is not None:
+        is_of_interest = not hot or self._logs_hot_calls or reply.status >= _REFUSED
+        if self._log is not None and is_of_interest:
             self._log(
                 "request",
                 method=request.method if request.method in _METHODS else "OTHER",

@@ -42,14 +42,17 @@ def with_operations(endpoints: Iterable[Endpoint], services: Services) -> tuple[
 
 
 def _healthz() -> Endpoint:
+    healthy = json_reply(Health())
+
     async def healthz(_: Request) -> Reply:
-        return json_reply(Health())
+        return healthy
 
     return Endpoint(
         method="GET",
         path="/healthz",
         handler=healthz,
         express=True,
+        prompt=True,
         tag=_TAG,
         operation_id="healthz",
         summary="Is the process alive?",

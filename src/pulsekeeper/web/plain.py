@@ -11,8 +11,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from pulsekeeper.web.wire import Reply
-
 LONGEST_HEAD = 16 * 1024
 _END: Final = b"\r\n\r\n"
 _VERSION: Final = b" HTTP/1.1"
@@ -25,7 +23,6 @@ _UNUSUAL: Final = frozenset(
 )
 """Fields that change how the message or the connection is to be understood."""
 _ONCE: Final = frozenset({b"content-length", b"host", b"connection", b"content-type", b"authorization"})
-_BODILESS = frozenset({204, 304})
 _MOST_NAMES = 1000
 
 Field = tuple[bytes, bytes]
@@ -105,16 +102,3 @@ def _is_usual(by_name: Mapping[bytes, bytes], fields: Sequence[Field]) -> bool:
 def _body_length(by_name: Mapping[bytes, bytes]) -> int | None:
     written = by_name.get(b"content-length", b"0")
     return int(written) if _LENGTH.fullmatch(written) else None
-
-
-def written(reply: Reply, date: bytes, *, close: bool) -> bytes:
-    """The reply as it goes over the wire. `date` is the value of the field of that name."""
-    lines = [f"HTTP/1.1 {reply.status} \r\n"]
-    if reply.content_type is not None:
-        lines.append(f"content-type: {reply.content_type}\r\n")
-    if reply.status not in _BODILESS:
-        lines.append(f"content-length: {len(reply.body)}\r\n")
-    lines += [f"{name.lower()}: {value}\r\n" for name, value in reply.headers]
-    if close:
-        lines.append("connection: close\r\n")
-    return b"%bdate: %b\r\n\r\n%b" % ("".join(lines).encode("latin-1"), date, reply.body)

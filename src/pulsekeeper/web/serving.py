@@ -24,6 +24,7 @@ from pulsekeeper.web.app import App
 from pulsekeeper.web.connections import Connection
 from pulsekeeper.web.express import Call, Unfinished
 from pulsekeeper.web.http11 import Http11
+from pulsekeeper.web.reading import Reading
 from pulsekeeper.web.uploads import Upload
 
 _LINGER = 1.0
@@ -54,11 +55,12 @@ class HttpConnection(TCPServer):
         self.protocol = None
         self._connection = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
         self._connection.on_leave = self._leave
+        self._is_plain = stream is self._connection
         self._lane = app.lane
         self._uploads = app.uploads
         self._refuse = app.refuse
         self._patience = config.ssl_handshake_timeout
-        self._reading = trio.CancelScope()
+        self._reading = Reading(config.keep_alive_timeout)
         """Cancelled on closing: Hypercorn's reader may be waiting for the end of a reply to a client that has left."""
         self._held = b""
         """The beginning of a request that the lane may take."""
@@ -82,6 +84,7 @@ class HttpConnection(TCPServer):
             self._note_addresses()
             with Upload(self._uploads) as self._upload:
                 async with TaskGroup() as self._task_group:
+                    self._task_group.spawn(self._reading.watch)
                     while await self._read_for_a_while():
                         pass
                     await self._finish()
@@ -97,16 +100,11 @@ class HttpConnection(TCPServer):
 
     async def _read_for_a_while(self) -> bool:
         """True when the lane has held something for too long: then it is for Hypercorn, who knows how to wait."""
-        self._reading = trio.CancelScope()
-        with self._reading:
+        with self._reading.begin():
             if self._held:
                 await self._hand_over(b"")
             await self._read_data()
-        return self._is_late and bool(self._held)
-
-    @property
-    def _is_late(self) -> bool:
-        return self._reading.cancelled_caught and trio.current_time() >= self._reading.deadline
+        return self._reading.is_late and bool(self._held)
 
     async def _read_data(self) -> None:
         """Give what arrives to whom it is for."""
@@ -149,6 +147,8 @@ class HttpConnection(TCPServer):
             self._upload.grown_to(len(self._held))
             if not await self._answer(seen):
                 return False
+            if self._held:
+                await trio.lowlevel.checkpoint()  # many at once must not keep the others waiting
         self._wait_for_a_request()
         return True
 
@@ -165,14 +165,16 @@ class HttpConnection(TCPServer):
     async def _answer(self, call: Call) -> bool:
         if self.protocol is not None:
             await self.idle_task.stop()
-        self._reading.deadline = math.inf
+        self._reading.pause()
         self._is_answering = True
         self._answered += 1
         is_last = self._is_leaving or self._answered >= self.config.keep_alive_max_requests
         reply = await self._lane.answer(call, self._client[0] if self._client else "", close=is_last)
         is_last = is_last or self._is_leaving
         try:
-            await self.stream.send_all(reply)
+            sent = self._connection.send_nowait(reply) if self._is_plain else 0
+            if sent < len(reply):
+                await self.stream.send_all(reply[sent:])
         except _GONE:
             return False
         self._is_answering = False
@@ -180,11 +182,10 @@ class HttpConnection(TCPServer):
 
     def _wait_for_a_request(self) -> None:
         """An idle connection may be kept for a while, but what has begun is to be complete in a moment."""
-        now = trio.current_time()
         if not self._held:
-            self._reading.deadline = now + self.config.keep_alive_timeout
+            self._reading.allow_idleness()
         elif not self._is_begun:
-            self._reading.deadline = now + min(_MOMENT, self._patience)
+            self._reading.allow_until(trio.current_time() + min(_MOMENT, self._patience))
         self._is_begun = bool(self._held)
 
     async def _hand_over(self, data: bytes) -> None:
@@ -192,7 +193,7 @@ class HttpConnection(TCPServer):
         data, self._held, self._needed = self._held + data, b"", 0
         self._is_begun = False
         self._upload.grown_to(0)
-        self._reading.deadline = math.inf
+        self._reading.pause()
         if self.protocol is None:
             self.protocol = self._speak()
             await self.idle_task.restart(self._task_group, self._idle_timeout)
@@ -200,19 +201,20 @@ class HttpConnection(TCPServer):
         self._head_due = (
             min(self._head_due, trio.current_time() + self._patience) if self.protocol.in_head else math.inf
         )
-        self._reading.deadline = self._head_due
+        self._reading.allow_until(self._head_due)
         if self.protocol.is_between_requests:
-            self._reading.deadline = trio.current_time() + self.config.keep_alive_timeout
+            self._reading.allow_idleness()
 
     async def _finish(self) -> None:
         """Nothing is read any more: because the client has left, or has been silent in the middle of a head."""
-        if self._reading.cancelled_caught and self._is_ours():
+        if self._reading.was_cancelled and self._is_ours():
             await self.stream.aclose()  # nothing is under way, and nobody waits for last words
         if self.protocol is not None:
-            if self._is_late and self.protocol.in_head:
+            if self._reading.is_late and self.protocol.in_head:
                 await self.protocol.send_refusal(408)
             await self.protocol.handle(Closed())
         self._nobody_reads = True
+        self._reading.unwatch()
         await self.idle_task.stop()
 
     def _leave(self) -> None:

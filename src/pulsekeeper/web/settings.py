@@ -99,6 +99,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """PEM file with the certificate's private key."""
     access_log: Literal["off", "debug", "info"] = "info"
     """At which level one line per request is logged; never with an address or a query string."""
+    access_log_hot_calls: bool = False
+    """Whether the calls that pages make all the time, and `/healthz`, get a line when they went well. What was refused
+    or has failed always gets one, and all are counted in the metrics."""
 
     def __post_init__(self) -> None:
         if bool(self.certfile) != bool(self.keyfile):

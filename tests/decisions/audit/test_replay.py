@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -38,7 +39,7 @@ def logged(book: RuleBook, person: Person = VISITOR, **members: object) -> Logge
     [row] = turn.write.log
     assert row.state_before is not None
     return Logged(
-        decision_id=row.decision_id,
+        decision_id=UUID(row.decision_id),
         decided_at=NOW,
         person_key=person.key,
         identity=msgspec.json.decode(row.identity, type=Identity),

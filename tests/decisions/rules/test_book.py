@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from pulsekeeper.decisions.rules import book as books
 from pulsekeeper.decisions.rules.book import compile_book, open_book
 from pulsekeeper.decisions.rules.campaigns import Cap, Release
 from pulsekeeper.decisions.rules.model import Policy
@@ -67,3 +68,19 @@ def test_of_two_with_the_same_id_the_last_counts() -> None:
 def test_a_cap_that_can_no_longer_be_read_switches_its_campaign_off() -> None:
     frequency = replace(ONE.frequency, caps=(Cap(cap=1, period="P1F"),))
     assert reason(compile_book([replace(ONE, frequency=frequency)], (), POLICY)) == "inactive"
+
+
+def test_what_decisions_come_to_is_worked_out_once() -> None:
+    book = compile_book([ONE, OTHER], (), POLICY)
+    assert ask(book).findings is ask(book).findings
+    assert ask(book).findings.reasons == b'{"other":"first_visit","one":"outranked"}'
+    assert ask(book).findings is not ask(compile_book([ONE, OTHER], (), POLICY)).findings
+
+
+def test_only_so_much_of_what_decisions_came_to_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books, "MOST_FINDINGS", 10)
+    book = compile_book([ONE, OTHER], (), POLICY)
+    for number in range(20):
+        findings = book.findings(("inactive", f"code-{number}"))
+        assert [verdict.reason for verdict in findings.verdicts] == ["inactive", f"code-{number}"]
+        assert len(book.remembered) * 2 <= 10

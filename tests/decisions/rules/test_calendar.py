@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsekeeper.decisions.rules.calendar import PERIODS, Period, bounds, iso_week, local_day, zone_of
+from pulsekeeper.decisions.rules import calendar
+from pulsekeeper.decisions.rules.calendar import PERIODS, Period, bounds, iso_week, local_day, local_day_in, zone_of
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -121,3 +122,53 @@ def test_now_lies_in_its_period(now: datetime, zone: tzinfo, period: Period) -> 
     current = bounds(now, zone, period)
     assert current.start <= now < current.end
     assert bounds(current.end, zone, period).start == current.end
+
+
+SUDDEN = (
+    *(utc("2025-03-09T07:00:00") + timedelta(minutes=each) for each in range(-90, 90, 7)),
+    *(utc("2006-10-29T02:31:00") + timedelta(minutes=each) for each in range(-90, 90, 7)),  # back from 00:01 to 23:01
+    *(utc("2011-12-30T10:00:00") + timedelta(minutes=each) for each in range(-90, 90, 7)),  # a day that never was
+    *(utc("1972-01-07T00:44:30") + timedelta(seconds=each) for each in range(-90, 90, 7)),  # an offset with seconds
+)
+"""Moments around changes of the clocks."""
+
+
+@given(
+    zone=st.sampled_from(
+        ["America/New_York", "America/St_Johns", "Pacific/Apia", "Africa/Monrovia", "Asia/Kathmandu", "Nowhere", None]
+    ),
+    offset=st.none() | st.integers(-1080, 1080),
+    moments=st.lists(
+        st.sampled_from(SUDDEN) | st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(lambda at: at.replace(tzinfo=UTC)),  # noqa: DTZ001, E501  # the zone is added at once
+        min_size=1,
+        max_size=9,
+    ),
+)  # fmt: skip
+def test_a_remembered_day_is_the_one_that_a_look_at_the_zone_would_give(
+    zone: str | None, offset: int | None, moments: list[datetime]
+) -> None:
+    for now in moments:
+        for moment in (now, now + timedelta(minutes=20), now + timedelta(microseconds=1)):
+            found, expected = local_day_in(zone, offset, moment), local_day(moment, zone_of(zone, offset))
+            assert (found.day, found.week) == (expected.isoformat(), iso_week(expected))
+            assert found.zone == zone_of(zone, offset)
+
+
+def test_the_last_hour_of_the_calendar_has_a_day_too() -> None:
+    end = datetime.max.replace(tzinfo=UTC)
+    assert local_day_in("America/New_York", None, end).day == "9999-12-31"
+    assert local_day_in("Asia/Tokyo", None, end).day == "9999-12-31"
+    assert local_day_in("America/New_York", None, datetime.min.replace(tzinfo=UTC)).day == "0001-01-01"
+
+
+def test_a_quiet_hour_is_looked_up_once() -> None:
+    now = utc("2025-10-15T12:34:56")
+    assert local_day_in("Europe/Rome", None, now) is local_day_in("Europe/Rome", None, now + timedelta(minutes=25))
+    assert local_day_in("Europe/Rome", None, now + timedelta(minutes=26)).since == utc("2025-10-15T13:00:00")
+
+
+def test_invented_zones_take_only_so_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calendar, "_MOST_KEPT", 10)
+    for number in range(25):
+        local_day_in(f"Nowhere/{number}", None, utc("2025-10-15T12:00:00"))
+        assert len(calendar._kept) <= 10

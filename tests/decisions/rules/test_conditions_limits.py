@@ -48,7 +48,7 @@ def test_the_failures_of_expressions_are_told_apart_from_what_is_false() -> None
         campaign("true", trigger={"when": "visits.total > 0"}),
         campaign("not-asked", active=False, trigger={"when": "attributes.plan == 'free'"}),
     )
-    assert ask(rules).failures == ("fails",)
+    assert ask(rules).findings.failures == ("fails",)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,9 @@ from msgspec.structs import replace
 from pulsekeeper.decisions.rules.book import RuleBook, compile_book
 from pulsekeeper.decisions.rules.calendar import PERIODS, bounds, zone_of
 from pulsekeeper.decisions.rules.campaigns import Campaign, Cap, Exempt, Frequency, Rollout
-from pulsekeeper.decisions.rules.conditions import RULES, refusal
 from pulsekeeper.decisions.rules.deciding import Outcome, decide
 from pulsekeeper.decisions.rules.model import CampaignState, DecideRequest, Policy, VisitorState
 from pulsekeeper.decisions.rules.people import Person
-from pulsekeeper.decisions.rules.visits import begin
 from tests.support.rule_strategies import (
     befores,
     books,
@@ -30,6 +28,7 @@ from tests.support.rule_strategies import (
     wild,
 )
 from tests.support.rules import NOW, VISITOR, winners
+from tests.support.rules_naively import Call, differences
 
 
 def decided(book: RuleBook, person: Person, before: VisitorState | None, request: DecideRequest) -> Outcome:
@@ -149,13 +148,15 @@ def test_a_higher_percentage_takes_nobody_out(
     assert shown != [True, False]
 
 
-@given(books, people, befores, requests)
-def test_rules_that_are_left_out_would_not_have_refused(
-    book: RuleBook, person: Person, before: VisitorState | None, request: DecideRequest
+@given(books | frequent_books, st.lists(st.tuples(people, befores, requests, near.map(abs)), min_size=1, max_size=4))
+def test_a_rule_book_decides_as_if_every_rule_asked_every_campaign_each_time(
+    book: RuleBook, calls: Sequence[tuple[Person, VisitorState | None, DecideRequest, timedelta]]
 ) -> None:
-    visit = begin(book.terms, person, before, request, NOW)
-    for entry, rules in book.asked:
-        assert refusal(entry, visit, rules) == refusal(entry, visit, RULES)
+    """What it has prepared, and what it remembers of other people, make no difference."""
+    for person, before, request, pause in calls:
+        now = NOW + pause
+        call = Call(book=book, person=person, before=before, request=request, now=now)
+        assert differences(call, decide(book, person, before, request, now)) == []
 
 
 @given(books, people, befores, requests)

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from pulsekeeper.decisions.rules import expressions
-from pulsekeeper.decisions.rules.expressions import Expression, faults
+from pulsekeeper.decisions.rules.expressions import compiled
+from pulsekeeper.decisions.rules.expressions.compiled import Expression
+from pulsekeeper.decisions.rules.expressions.grammar import faults
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_what_could_be_slow_or_hide_something_is_refused(source: str) -> None:
 def test_the_worst_that_is_allowed_takes_milliseconds(source: str) -> None:
     """The bound is generous, because machines differ; what is refused above takes tenths of seconds and more."""
     long = tuple("x" * 255 + str(number % 10) for number in range(64))
-    context = expressions.context(
+    context = compiled.context(
         {
             "release": "2025.10.1",
             "flags": tuple("y" * 62 + f"{n:02}" for n in range(64)),

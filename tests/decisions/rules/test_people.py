@@ -2,12 +2,13 @@
 
 import hashlib
 import hmac
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsekeeper.decisions.rules.people import anonymous_key, bucket, spread, user_key
+from pulsekeeper.decisions.rules.people import Pseudonyms, anonymous_key, bucket, spread, user_key
 
 SALT = b"0123456789abcdef"
 
@@ -15,6 +16,17 @@ SALT = b"0123456789abcdef"
 def test_an_anonymous_key_is_an_hmac_over_environment_kind_and_value() -> None:
     expected = hmac.new(SALT, b"production|ip|203.0.113.7", hashlib.sha256).hexdigest()
     assert anonymous_key("ip", "203.0.113.7", environment="production", salt=SALT) == f"ip:{expected}"
+
+
+@given(st.text(max_size=40), st.sampled_from(["visitor", "ip"]), st.text(max_size=80), st.binary(max_size=130))
+def test_hashing_what_is_the_same_for_everybody_only_once_gives_the_same_keys(
+    environment: str, kind: Literal["visitor", "ip"], value: str, salt: bytes
+) -> None:
+    """Also for salts that are longer than a block of the hash, and for one person after the other."""
+    pseudonyms = Pseudonyms(environment, salt)
+    for each in (value, "somebody else", value):
+        expected = hmac.new(salt, f"{environment}|{kind}|{each}".encode(), hashlib.sha256).hexdigest()
+        assert pseudonyms.key(kind, each) == f"{kind}:{expected}"
 
 
 @pytest.mark.parametrize(

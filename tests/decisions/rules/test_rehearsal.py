@@ -1,6 +1,6 @@
 import pytest
 
-from pulsekeeper.decisions.rules.expressions import objections
+from pulsekeeper.decisions.rules.expressions.grammar import objections
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Which release is the newer one."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -119,3 +119,16 @@ def test_any_ids_whatever_have_an_order(ids: list[str]) -> None:
     for older, newer in pairwise(ordered):
         assert not NONE.is_newer(older, newer)
         assert NONE.is_newer(newer, older) == (parts(older) != parts(newer))
+
+
+dates = st.integers(-3, 3).map(lambda days: NOW + days * DAY)
+
+
+@given(st.lists(st.builds(Release, id=st.sampled_from(["1", "2", "v2.0", "10", "rc"]), released_at=dates)), dates)
+def test_the_latest_is_out_and_nothing_that_is_out_is_newer(known: list[Release], now: datetime) -> None:
+    releases, registered = Releases(known), {each.id: each for each in known}.values()
+    out = [each for each in registered if each.released_at <= now]
+    latest = releases.latest(now)
+    assert (latest is None) == (not out)
+    assert latest is None or (latest in out and not any(releases.is_newer(each.id, latest.id) for each in out))
+    assert releases.upcoming(now) == min((each.released_at for each in registered if each not in out), default=None)

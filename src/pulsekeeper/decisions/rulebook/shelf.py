@@ -12,7 +12,7 @@ from pulsekeeper.decisions.rulebook.rule_store import RULE_BOOK_CHANGED, RuleSto
 from pulsekeeper.decisions.rulebook.salt_store import SALT_BYTES, Salts, SaltStore
 from pulsekeeper.decisions.rules.book import RuleBook, compile_book
 from pulsekeeper.decisions.rules.model import Settings
-from pulsekeeper.decisions.rules.people import Asker, Person, anonymous_key, user_key
+from pulsekeeper.decisions.rules.people import Asker, Person, Pseudonyms, user_key
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.notices import drain
 
@@ -27,16 +27,18 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     revision: int
     book: RuleBook
-    salts: Salts
-    environment: str
+    in_force: Pseudonyms
+    """What anonymous people are known by."""
+    previous: Pseudonyms | None
+    """What they were known by before the last rotation of the salt."""
 
     def anonymous_key(self, asker: Asker) -> str:
         """The key of the browser or the address."""
-        return self._hash(asker, self.salts.in_force)
+        return self.in_force.key(asker.kind, asker.value)
 
     def former_key(self, asker: Asker) -> str | None:
         """The key that it had before the last rotation of the salt."""
-        return None if self.salts.previous is None else self._hash(asker, self.salts.previous)
+        return None if self.previous is None else self.previous.key(asker.kind, asker.value)
 
     def person(self, asker: Asker) -> Person:
         """Who asks, under the key that is in force."""
@@ -44,8 +46,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
             return Person(key=user_key(asker.subject), kind="user", authenticated=True, roles=asker.roles)
         return Person(key=self.anonymous_key(asker), kind=asker.kind)
 
-    def _hash(self, asker: Asker, salt: bytes) -> str:
-        return anonymous_key(asker.kind, asker.value, environment=self.environment, salt=salt)
+
+def _pseudonyms(environment: str, salts: Salts) -> tuple[Pseudonyms, Pseudonyms | None]:
+    former = None if salts.previous is None else Pseudonyms(environment, salts.previous)
+    return Pseudonyms(environment, salts.in_force), former
 
 
 class Shelf:
@@ -80,8 +84,8 @@ class Shelf:
         book = await trio.to_thread.run_sync(compile_book, parts.campaigns, parts.releases, policy)
         await self._store.record_rule_book(book.hash, book.content, now)
         await self._salts.add_first(secrets.token_bytes(SALT_BYTES), now)
-        salts = await self._salts.salts()
-        self._put(Rules(revision=parts.revision, book=book, salts=salts, environment=self._settings.environment))
+        in_force, previous = _pseudonyms(self._settings.environment, await self._salts.salts())
+        self._put(Rules(revision=parts.revision, book=book, in_force=in_force, previous=previous))
 
     async def keep_current(self) -> None:
         """Refresh whenever a change is announced, and every `rule_book_refresh` anyway."""

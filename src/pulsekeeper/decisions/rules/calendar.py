@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from msgspec import Struct
+
 from pulsekeeper.zones import zone_named
 
 Period = Literal["day", "week", "month"]
@@ -20,6 +22,41 @@ class Bounds(NamedTuple):
 
     start: datetime
     end: datetime
+
+
+class LocalDay(Struct, frozen=True, gc=False):
+    """A day on the wall, and a stretch of time that lies in it."""
+
+    zone: tzinfo
+    day: str
+    """`2025-10-15`."""
+    week: str
+    """The ISO week of the day, `2025-W42`."""
+    since: datetime
+    last: datetime
+    """The first and the last moment of the stretch."""
+
+
+_ALMOST_AN_HOUR = timedelta(hours=1) - timedelta(microseconds=1)
+_MOST_KEPT = 4096
+_kept: dict[tuple[str | None, int | None], LocalDay] = {}
+"""The stretches that were looked up last, since most people are in a few zones, and looking up takes six times as long.
+
+Anybody may invent zones: at the bound all are forgotten.
+"""
+
+
+def local_day_in(name: str | None, offset: int | None, now: datetime) -> LocalDay:
+    """The day of `now` (UTC) in the zone that `zone_of` gives."""
+    key = name, offset
+    kept = _kept.get(key)
+    if kept is not None and kept.since <= now <= kept.last:
+        return kept
+    found = _hour_around(now, zone_of(name, offset))
+    if len(_kept) >= _MOST_KEPT:
+        _kept.clear()
+    _kept[key] = found
+    return found
 
 
 def zone_of(name: str | None, offset: int | None) -> tzinfo:
@@ -58,6 +95,25 @@ def bounds(now: datetime, zone: tzinfo, period: Period) -> Bounds:
 @lru_cache(maxsize=4096)
 def _fixed(offset: int) -> timezone:
     return timezone(timedelta(minutes=-offset))
+
+
+def _hour_around(now: datetime, zone: tzinfo) -> LocalDay:
+    """The whole hour around `now`; the moment alone where a midnight or a change of the clocks lies in the hour."""
+    day = local_day(now, zone)
+    since = now.replace(minute=0, second=0, microsecond=0)
+    last = since + _ALMOST_AN_HOUR
+    if not _is_even(since, last, zone):
+        since = last = now
+    return LocalDay(zone, day.isoformat(), iso_week(day), since, last)
+
+
+def _is_even(since: datetime, last: datetime, zone: tzinfo) -> bool:
+    """Clocks are never changed twice in one hour, so that the same offset at both ends tells of what lies between."""
+    try:
+        first, final = since.astimezone(zone), last.astimezone(zone)
+    except OverflowError:
+        return False
+    return first.date() == final.date() and first.utcoffset() == final.utcoffset()
 
 
 def _days(today: date, period: Period) -> tuple[date, date]:

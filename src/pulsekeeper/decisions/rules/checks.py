@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from pulsekeeper.decisions.rules import expressions
 from pulsekeeper.decisions.rules.campaigns import Campaign, Segment, Trigger
 from pulsekeeper.decisions.rules.entries import limit_of
+from pulsekeeper.decisions.rules.expressions.grammar import objections
 from pulsekeeper.errors import Fault
 
 MOST_PAYLOAD = 16 * 1024
@@ -81,7 +81,7 @@ def _trigger(trigger: Trigger) -> Iterator[Fault]:
         if least is not None and most is not None and least > most:
             yield Fault(f"/trigger/{name}", f"the minimum {least} is more than the maximum {most}")
     if trigger.when is not None:
-        yield from (Fault("/trigger/when", detail) for detail in expressions.objections(trigger.when))
+        yield from (Fault("/trigger/when", detail) for detail in objections(trigger.when))
 
 
 def _segment(segment: Segment) -> Iterator[Fault]:

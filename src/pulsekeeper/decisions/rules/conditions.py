@@ -1,127 +1,176 @@
 """The rules, in the order in which they are asked: the first that refuses names the reason.
 
-Each rule looks at one campaign and one visit and answers with the code of its refusal, or `None`. The codes are what
-the log and `evaluated` show; operators search for them, so they never change their meaning.
+Each rule looks at one campaign, once, when the rule book is made, and gives the check that a visit has to pass: with
+everything that the campaign says already in hand, and none at all where the rule can never refuse. So a decision spends
+no time on conditions that a campaign does not have. A check answers with the code of its refusal, or `None`. The codes
+are what the log and `evaluated` show; operators search for them, so they never change their meaning.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pulsekeeper.decisions.rules import offers
 from pulsekeeper.decisions.rules.entries import Entry
 from pulsekeeper.decisions.rules.people import bucket
 from pulsekeeper.decisions.rules.visits import Visit
 
-Rule = Callable[[Entry, Visit], str | None]
+Check = Callable[[Visit], str | None]
+Rule = Callable[[Entry], Check | None]
 EXPRESSION_FAILED = "expression failed"
 """The one code that stays inside: people are told `expression`, the operators' metrics count it."""
 
 
-def season(entry: Entry, visit: Visit) -> str | None:
+def season(entry: Entry) -> Check | None:
     """On, begun, and not over."""
-    campaign = entry.campaign
-    if not campaign.active or entry.is_unreadable:
-        return "inactive"
-    if campaign.valid_from is not None and visit.now < campaign.valid_from:
-        return "not_yet"
-    return "over" if campaign.valid_to is not None and visit.now >= campaign.valid_to else None
+    begins, ends = entry.campaign.valid_from, entry.campaign.valid_to
+    if not entry.campaign.active or entry.is_unreadable:
+        return lambda _visit: "inactive"
+
+    def check(visit: Visit) -> str | None:
+        if begins is not None and visit.now < begins:
+            return "not_yet"
+        return "over" if ends is not None and visit.now >= ends else None
+
+    return None if begins is None and ends is None else check
 
 
-def identity(entry: Entry, visit: Visit) -> str | None:
+def identity(entry: Entry) -> Check | None:
     """Enough is known of who is asking."""
-    if entry.campaign.trigger.require_auth and not visit.person.authenticated:
-        return "needs_auth"
-    return "personal_identity" if entry.campaign.personal and visit.person.kind == "ip" else None
+    require_auth, personal = entry.campaign.trigger.require_auth, entry.campaign.personal
+
+    def check(visit: Visit) -> str | None:
+        if require_auth and not visit.person.authenticated:
+            return "needs_auth"
+        return "personal_identity" if personal and visit.person.kind == "ip" else None
+
+    return check if require_auth or personal else None
 
 
-def segment(entry: Entry, visit: Visit) -> str | None:
+def segment(entry: Entry) -> Check | None:
     """In the audience. An attribute that is missing, or is no text, matches nothing."""
-    if entry.roles and entry.roles.isdisjoint(visit.person.roles):
-        return "segment"
-    if entry.device_types and entry.device_types.isdisjoint(visit.device_types):
-        return "segment"
-    return "segment" if entry.regions and entry.regions.isdisjoint(visit.regions) else None
+    roles, device_types, regions = entry.roles, entry.device_types, entry.regions
+
+    def check(visit: Visit) -> str | None:
+        if roles and roles.isdisjoint(visit.person.roles):
+            return "segment"
+        if device_types and device_types.isdisjoint(visit.device_types):
+            return "segment"
+        return "segment" if regions and regions.isdisjoint(visit.regions) else None
+
+    return check if roles or device_types or regions else None
 
 
-def feature_flag(entry: Entry, visit: Visit) -> str | None:
+def feature_flag(entry: Entry) -> Check | None:
     """The client has every flag."""
-    return None if entry.flags <= visit.flags else "feature_flag"
+    flags = entry.flags
+    return (lambda visit: None if flags <= visit.flags else "feature_flag") if flags else None
 
 
-def release(entry: Entry, visit: Visit) -> str | None:
+def release(entry: Entry) -> Check | None:
     """The client runs what is announced, and it is news to a person who knew the site before."""
-    announced, releases = entry.campaign.trigger.release_id, visit.terms.releases
+    announced = entry.campaign.trigger.release_id
     if announced is None:
         return None
-    if releases.is_newer(announced, visit.request.release_id):
-        return "release_not_running"
-    seen = None if visit.before is None else visit.before.last_release_seen
-    if seen is not None and not releases.is_newer(announced, seen):
-        return "release_seen"
-    return "release_new_person" if visit.is_first else None
+
+    def check(visit: Visit) -> str | None:
+        is_newer = visit.terms.releases.is_newer
+        if is_newer(announced, visit.request.release_id):
+            return "release_not_running"
+        seen = None if visit.before is None else visit.before.last_release_seen
+        if seen is not None and not is_newer(announced, seen):
+            return "release_seen"
+        return "release_new_person" if visit.is_first else None
+
+    return check
 
 
-def absence(entry: Entry, visit: Visit) -> str | None:
+def absence(entry: Entry) -> Check | None:
     """Away for longer than the minimum and no longer than the maximum. Who was never here has not been away."""
-    least, most, away = entry.min_away, entry.max_away, visit.away
-    if least is not None and (away is None or away <= least):
-        return "too_recent"
-    return "too_long_ago" if most is not None and (away is None or away > most) else None
+    least, most = entry.min_away, entry.max_away
+
+    def check(visit: Visit) -> str | None:
+        away = visit.away
+        if least is not None and (away is None or away <= least):
+            return "too_recent"
+        return "too_long_ago" if most is not None and (away is None or away > most) else None
+
+    return None if least is None and most is None else check
 
 
-def visit_counts(entry: Entry, visit: Visit) -> str | None:
+def visit_counts(entry: Entry) -> Check | None:
     """Here often enough and not too often, this visit counted."""
-    trigger, counted = entry.campaign.trigger, visit.visits
-    if trigger.min_visits is not None and counted.total < trigger.min_visits:
-        return "too_few_visits"
-    if trigger.max_visits is not None and counted.total > trigger.max_visits:
-        return "too_many_visits"
-    return (
-        "too_many_today" if trigger.max_visits_today is not None and counted.today > trigger.max_visits_today else None
-    )
+    trigger = entry.campaign.trigger
+    least, most, most_today = trigger.min_visits, trigger.max_visits, trigger.max_visits_today
+
+    def check(visit: Visit) -> str | None:
+        counted = visit.visits
+        if least is not None and counted.total < least:
+            return "too_few_visits"
+        if most is not None and counted.total > most:
+            return "too_many_visits"
+        return "too_many_today" if most_today is not None and counted.today > most_today else None
+
+    return None if least is None and most is None and most_today is None else check
 
 
-def expression(entry: Entry, visit: Visit) -> str | None:
+def expression(entry: Entry) -> Check | None:
     """The expression gives true. One that fails, or does not compile any more, lets nobody through."""
+    compiled = entry.expression
     if entry.campaign.trigger.when is None:
         return None
-    holds = None if entry.expression is None else entry.expression.holds(visit.context)
-    if holds is None:
-        return EXPRESSION_FAILED
-    return None if holds else "expression"
+
+    def check(visit: Visit) -> str | None:
+        holds = None if compiled is None else visit.holds(compiled)
+        if holds is None:
+            return EXPRESSION_FAILED
+        return None if holds else "expression"
+
+    return check
 
 
-def rollout(entry: Entry, visit: Visit) -> str | None:
+def rollout(entry: Entry) -> Check | None:
     """Within the share of people."""
-    share = entry.campaign.rollout
-    return None if share is None or bucket(entry.salt, visit.person.key) < share.percent else "rollout"
-
-
-def answer(entry: Entry, visit: Visit) -> str | None:
-    """Not answered for good."""
-    if not entry.campaign.frequency.until_acknowledged:
+    share, salt = entry.campaign.rollout, entry.salt
+    if share is None:
         return None
-    state = visit.state_of(entry)
-    if state.acknowledged_at is not None:
-        return "acknowledged"
-    return None if state.dismissed_at is None else "dismissed"
+    percent = share.percent
+    return lambda visit: None if bucket(salt, visit.person.key) < percent else "rollout"
 
 
-def frequency(entry: Entry, visit: Visit) -> str | None:
+def answer(entry: Entry) -> Check | None:
+    """Not answered for good."""
+
+    def check(visit: Visit) -> str | None:
+        state = visit.state_of(entry)
+        if state.acknowledged_at is not None:
+            return "acknowledged"
+        return None if state.dismissed_at is None else "dismissed"
+
+    return check if entry.campaign.frequency.until_acknowledged else None
+
+
+def frequency(entry: Entry) -> Check | None:
     """Not on offer in another tab, under every cap, and not ignored too often."""
-    if visit.held_back_for(entry) > offers.NOTHING:
-        return "frequency"
-    return "offered_enough" if offers.is_exhausted(entry, visit.state_of(entry)) else None
+
+    def check(visit: Visit) -> str | None:
+        if visit.held_back_for(entry) > offers.NOTHING:
+            return "frequency"
+        return "offered_enough" if offers.is_exhausted(entry, visit.state_of(entry)) else None
+
+    return check
 
 
-def quiet(entry: Entry, visit: Visit) -> str | None:
+def quiet(entry: Entry) -> Check | None:
     """Power users are left alone."""
-    often = visit.visits.today > visit.terms.policy.quiet_after
-    return "quiet" if often and not entry.campaign.exempt.quiet else None
+
+    def check(visit: Visit) -> str | None:
+        return "quiet" if visit.visits.today > visit.terms.policy.quiet_after else None
+
+    return None if entry.campaign.exempt.quiet else check
 
 
-def cooldown(entry: Entry, visit: Visit) -> str | None:
+def cooldown(entry: Entry) -> Check | None:
     """Nothing else was shown a moment ago."""
-    return "cooldown" if not entry.campaign.exempt.cooldown and visit.cooling > offers.NOTHING else None
+    return None if entry.campaign.exempt.cooldown else _is_cooling
 
 
 RULES: tuple[Rule, ...] = (
@@ -142,31 +191,10 @@ RULES: tuple[Rule, ...] = (
 """After these only `outranked` is left, which is not about one campaign but about the others that are due."""
 
 
-def relevant(entry: Entry) -> tuple[Rule, ...]:
-    """The rules that can refuse a campaign at all, in their order. Most campaigns have few conditions."""
-    campaign, trigger = entry.campaign, entry.campaign.trigger
-    counters = (trigger.min_visits, trigger.max_visits, trigger.max_visits_today)
-    window = (campaign.valid_from, campaign.valid_to)
-    needless: dict[Rule, bool] = {
-        season: campaign.active and not entry.is_unreadable and window == (None, None),
-        identity: not (trigger.require_auth or campaign.personal),
-        segment: not (entry.roles or entry.device_types or entry.regions),
-        feature_flag: not entry.flags,
-        release: trigger.release_id is None,
-        absence: entry.min_away is None and entry.max_away is None,
-        visit_counts: counters == (None, None, None),
-        expression: trigger.when is None,
-        rollout: campaign.rollout is None,
-        answer: not campaign.frequency.until_acknowledged,
-        quiet: campaign.exempt.quiet,
-        cooldown: campaign.exempt.cooldown,
-    }
-    return tuple(rule for rule in RULES if not needless.get(rule, False))
+def checks_of(entry: Entry) -> tuple[Check, ...]:
+    """What a visit has to pass for a campaign, in the order of the rules. Most campaigns have few conditions."""
+    return tuple(check for rule in RULES if (check := rule(entry)) is not None)
 
 
-def refusal(entry: Entry, visit: Visit, rules: Sequence[Rule] = RULES) -> str | None:
-    """The code of the first of the rules that refuses a campaign to a visit."""
-    for rule in rules:
-        if (reason := rule(entry, visit)) is not None:
-            return reason
-    return None
+def _is_cooling(visit: Visit) -> str | None:
+    return "cooldown" if visit.cooling > offers.NOTHING else None

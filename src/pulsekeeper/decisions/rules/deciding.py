@@ -3,13 +3,12 @@
 One wins; those that may accompany it are shown with it; the others are not lost, they are due again next time.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from pulsekeeper.decisions.rules import offers, visits
-from pulsekeeper.decisions.rules.book import RuleBook
-from pulsekeeper.decisions.rules.conditions import EXPRESSION_FAILED, refusal
+from pulsekeeper.decisions.rules.book import Finding, Findings, RuleBook
 from pulsekeeper.decisions.rules.entries import Entry
 from pulsekeeper.decisions.rules.model import (
     CampaignState,
@@ -19,7 +18,7 @@ from pulsekeeper.decisions.rules.model import (
     Verdict,
     VisitorState,
 )
-from pulsekeeper.decisions.rules.next_check import next_check
+from pulsekeeper.decisions.rules.next_check import WAITS, next_check, shown_for
 from pulsekeeper.decisions.rules.people import Person
 from pulsekeeper.decisions.rules.reasons import reasons
 from pulsekeeper.decisions.rules.visits import Visit
@@ -31,12 +30,14 @@ class Outcome(Struct, frozen=True, kw_only=True):
     after: VisitorState
     """The state with this call counted and its offers made, one version on."""
     decisions: tuple[Decision, ...]
-    verdicts: tuple[Verdict, ...]
-    """Each campaign of the book once, in the order in which they win."""
+    findings: Findings
     next_check_seconds: int
     release_status: ReleaseStatus
-    failures: tuple[str, ...]
-    """The campaigns whose expression failed. They count as refused by it."""
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Each campaign of the book once, in the order in which they win."""
+        return self.findings.verdicts
 
 
 def decide(
@@ -48,45 +49,58 @@ def decide(
     is shown, because the call itself is remembered.
     """
     visit = visits.begin(book.terms, person, before, request, now)
-    refusals = tuple((entry, refusal(entry, visit, rules)) for entry, rules in book.asked)
-    due = [entry for entry, reason in refusals if reason is None]
-    shown = [entry for entry in due if entry is due[0] or entry.campaign.together]
+    found, shown, change = _look(book, visit)
     after = visits.remembered(visit, _with_offers(visit, shown, book))
-    decisions = tuple(_decision(entry, visit) for entry in shown)
-    verdicts = _verdicts(refusals, decisions)
     return Outcome(
         after=after,
-        decisions=decisions,
-        verdicts=verdicts,
-        next_check_seconds=next_check(visit, book.entries, verdicts),
+        decisions=tuple([_decision(entry, reason) for entry, reason in shown]),
+        findings=book.findings(found),
+        next_check_seconds=next_check(visit, change),
         release_status=_release_status(visit, after),
-        failures=tuple(entry.campaign.id for entry, reason in refusals if reason == EXPRESSION_FAILED),
     )
 
 
-def _decision(entry: Entry, visit: Visit) -> Decision:
+Shown = list[tuple[Entry, tuple[str, ...]]]
+"""What is shown, each with its reasons."""
+
+
+def _look(book: RuleBook, visit: Visit) -> tuple[tuple[Finding, ...], Shown, timedelta]:
+    """What becomes of each campaign, what is shown, and how long it takes until any of it can change by itself.
+
+    All in one pass without a call that can be spared, because every campaign comes by here in every decision.
+    """
+    found: list[Finding] = []
+    shown: Shown = []
+    change = offers.NEVER
+    for entry, checks in book.asked:
+        for check in checks:
+            refused = check(visit)
+            if refused is not None:
+                break
+        else:
+            if not shown or entry.campaign.together:
+                reason = reasons(entry, visit)
+                shown.append((entry, reason))
+                found.append(reason)
+                change = min(change, shown_for(entry, visit))
+                continue
+            refused = "outranked"
+        found.append(refused)
+        wait = WAITS.get(refused)
+        if wait is not None:
+            change = min(change, wait(entry, visit))
+    return tuple(found), shown, change
+
+
+def _decision(entry: Entry, reason: tuple[str, ...]) -> Decision:
     campaign = entry.campaign
-    return Decision(
-        action=campaign.action, campaign_id=campaign.id, payload=entry.payload, reason=reasons(entry, visit)
-    )
+    return Decision(action=campaign.action, campaign_id=campaign.id, payload=entry.payload, reason=reason)
 
 
-def _verdicts(refusals: tuple[tuple[Entry, str | None], ...], decisions: tuple[Decision, ...]) -> tuple[Verdict, ...]:
-    shown = {decision.campaign_id: decision.reason[0] for decision in decisions}
-    return tuple(_verdict(entry.campaign.id, reason or "outranked", shown) for entry, reason in refusals)
-
-
-def _verdict(campaign_id: str, refused: str, shown: dict[str, str]) -> Verdict:
-    if campaign_id in shown:
-        return Verdict(campaign_id=campaign_id, verdict="shown", reason=shown[campaign_id])
-    reason = "expression" if refused == EXPRESSION_FAILED else refused
-    return Verdict(campaign_id=campaign_id, verdict="refused", reason=reason)
-
-
-def _with_offers(visit: Visit, shown: list[Entry], book: RuleBook) -> dict[str, CampaignState]:
+def _with_offers(visit: Visit, shown: Shown, book: RuleBook) -> dict[str, CampaignState]:
     if not shown:
         return visit.states
-    made = {entry.campaign.id: offers.offered(entry, visit.state_of(entry), visit.now) for entry in shown}
+    made = {entry.campaign.id: offers.offered(entry, visit.state_of(entry), visit.now) for entry, _ in shown}
     return offers.kept({**visit.states, **made}, book.by_id)
 
 

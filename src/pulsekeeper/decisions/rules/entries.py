@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pulsekeeper.decisions.rules.calendar import PERIODS, Period
 from pulsekeeper.decisions.rules.campaigns import Campaign, Cap, Segment, Trigger
-from pulsekeeper.decisions.rules.expressions import Expression
+from pulsekeeper.decisions.rules.expressions.compiled import Expression
 from pulsekeeper.scalars import Duration
 
 FEWEST_KEPT = 20

@@ -1,4 +1,7 @@
-"""The nouns of a decision: the room's settings, what is known of a person, and the shapes on the wire."""
+"""The nouns of a decision: the room's settings, what is known of a person, and the shapes on the wire.
+
+What is made anew for every decision cannot be part of a cycle, and is hidden from the garbage collector (`gc=False`).
+"""
 
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -113,7 +116,7 @@ def _plain(duration: Duration) -> timedelta:
     return timedelta(seconds=duration.total_seconds())
 
 
-class Visits(Struct, frozen=True, kw_only=True, rename="camel"):
+class Visits(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """How often a person was here. Today and this week are those of the last call, in the person's time zone then."""
 
     today: Tally = 0
@@ -125,7 +128,7 @@ class Visits(Struct, frozen=True, kw_only=True, rename="camel"):
     """The ISO week that `thisWeek` counts, `2025-W42`; when empty, the week of `lastSeenAt`."""
 
 
-class CampaignState(Struct, frozen=True, kw_only=True, rename="camel"):
+class CampaignState(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """What one person and one campaign have had to do with each other."""
 
     offers: Tally = 0
@@ -137,7 +140,7 @@ class CampaignState(Struct, frozen=True, kw_only=True, rename="camel"):
     dismissed_at: Instant | None = None
 
 
-class VisitorState(Struct, frozen=True, kw_only=True, rename="camel"):
+class VisitorState(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """Everything that is known of one person."""
 
     first_seen_at: Instant | None = None
@@ -158,7 +161,7 @@ class VisitorState(Struct, frozen=True, kw_only=True, rename="camel"):
     """Goes up by one with each change; 0 is a state that was never stored."""
 
 
-class DecideRequest(Struct, frozen=True, kw_only=True, rename="camel"):
+class DecideRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """What a page tells about itself when it asks what to show."""
 
     release_id: Name
@@ -175,7 +178,7 @@ class DecideRequest(Struct, frozen=True, kw_only=True, rename="camel"):
     attributes: Attributes = {}
 
 
-class ReleaseStatus(Struct, frozen=True, kw_only=True, rename="camel"):
+class ReleaseStatus(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """Where the person stands with the latest release that is out, if there is one."""
 
     latest_release_id: str | None
@@ -183,7 +186,7 @@ class ReleaseStatus(Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether its announcement, or a newer one's, is behind this person. False without a release."""
 
 
-class Decision(Struct, frozen=True, kw_only=True, rename="camel"):
+class Decision(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """One thing to show."""
 
     action: str
@@ -194,7 +197,7 @@ class Decision(Struct, frozen=True, kw_only=True, rename="camel"):
     """What made it due, the strongest first."""
 
 
-class Verdict(Struct, frozen=True, kw_only=True, rename="camel"):
+class Verdict(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """What became of one campaign, and the first rule that refused it or the first reason why it is shown."""
 
     campaign_id: str
@@ -202,7 +205,7 @@ class Verdict(Struct, frozen=True, kw_only=True, rename="camel"):
     reason: str
 
 
-class DecideReply(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class DecideReply(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True, gc=False):
     """What to show, most of the time nothing, and when to ask again."""
 
     decision_id: str

@@ -5,11 +5,10 @@ People are spread over a tenth of the time on either side, each always the same 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from pulsekeeper.decisions.rules.entries import Entry
-from pulsekeeper.decisions.rules.model import Verdict
 from pulsekeeper.decisions.rules.offers import NEVER, NOTHING
 from pulsekeeper.decisions.rules.people import spread
 from pulsekeeper.decisions.rules.visits import Visit
@@ -17,22 +16,18 @@ from pulsekeeper.decisions.rules.visits import Visit
 _SPREAD = 0.1
 
 
-def next_check(visit: Visit, entries: Sequence[Entry], verdicts: Sequence[Verdict]) -> int:
-    """Whole seconds from now, within the policy's limits and at most a tenth off the earliest possible change.
+def next_check(visit: Visit, change: timedelta) -> int:
+    """Whole seconds from now: at most a tenth off `change`, which is when the campaigns can change first, or a release.
 
-    The spread never leaves the limits: at the upper one all of it lies below.
+    Always within the policy's limits; the spread never leaves them: at the upper one all of it lies below.
     """
-    waits = [_wait(entry, visit, verdict) for entry, verdict in zip(entries, verdicts, strict=True)]
     upcoming = visit.terms.releases.upcoming(visit.now)
-    release = NEVER if upcoming is None else upcoming - visit.now
-    return _spread_out(min([release, *waits]), visit)
+    return _spread_out(change if upcoming is None else min(change, upcoming - visit.now), visit)
 
 
-def _wait(entry: Entry, visit: Visit, verdict: Verdict) -> timedelta:
-    if verdict.verdict == "shown":
-        return min(_reservation(entry, visit), _end(entry, visit))
-    find = _WAITS.get(verdict.reason)
-    return NEVER if find is None else find(entry, visit)
+def shown_for(entry: Entry, visit: Visit) -> timedelta:
+    """How long what is shown stays on offer."""
+    return min(_reservation(entry, visit), _end(entry, visit))
 
 
 def _beginning(entry: Entry, visit: Visit) -> timedelta:
@@ -70,10 +65,10 @@ def _held_back(entry: Entry, visit: Visit) -> timedelta:
 
 
 def _absence(entry: Entry, _visit: Visit) -> timedelta:
-    return timedelta(days=entry.campaign.trigger.min_days_since_last_seen or 0)
+    return entry.min_away or NOTHING
 
 
-_WAITS: Mapping[str, Callable[[Entry, Visit], timedelta]] = {
+WAITS: Mapping[str, Callable[[Entry, Visit], timedelta]] = {
     "not_yet": _beginning,
     "release_new_person": _next_visit,
     "too_recent": _absence,

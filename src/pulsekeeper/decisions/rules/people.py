@@ -5,7 +5,6 @@ trying every address. The same key also deals people into cohorts and spreads th
 """
 
 import hashlib
-import hmac
 from typing import Literal
 
 from msgspec import Struct
@@ -13,9 +12,12 @@ from msgspec import Struct
 Kind = Literal["user", "visitor", "ip"]
 _PRECISION = 10_000
 _SPREAD = 1 << 64
+_BLOCK = 64
+"""Bytes that SHA-256 takes at once."""
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 
 
-class Person(Struct, frozen=True, kw_only=True):
+class Person(Struct, frozen=True, kw_only=True, gc=False):
     """The one that a decision is for."""
 
     key: str
@@ -27,7 +29,7 @@ class Person(Struct, frozen=True, kw_only=True):
     """Roles that the token vouches for."""
 
 
-class Asker(Struct, frozen=True, kw_only=True):
+class Asker(Struct, frozen=True, kw_only=True, gc=False):
     """Who asks, in their own words and before any hashing. It goes no further than from a request to the decider."""
 
     kind: Literal["visitor", "ip"]
@@ -44,10 +46,29 @@ def user_key(subject: str) -> str:
     return f"user:{subject}"
 
 
+class Pseudonyms:
+    """The keys of anonymous people: HMAC-SHA-256 in hex, keyed by a salt.
+
+    What is the same for everybody, the salt and the name of the environment, is hashed once. Python's own `hmac` cannot
+    go on from there at less than twice the time.
+    """
+
+    def __init__(self, environment: str, salt: bytes) -> None:
+        block = (salt if len(salt) <= _BLOCK else hashlib.sha256(salt).digest()).ljust(_BLOCK, b"\0")  # as in RFC 2104
+        self._outer = hashlib.sha256(block.translate(_OUTER))
+        self._inner = hashlib.sha256(block.translate(_INNER) + f"{environment}|".encode())
+
+    def key(self, kind: Literal["visitor", "ip"], value: str) -> str:
+        """The key of a browser's own id, or of an address."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{kind}|{value}".encode())
+        outer.update(inner.digest())
+        return f"{kind}:{outer.hexdigest()}"
+
+
 def anonymous_key(kind: Literal["visitor", "ip"], value: str, *, environment: str, salt: bytes) -> str:
-    """The key of a browser's own id, or of an address: HMAC-SHA-256 in hex, keyed by the salt that is in force."""
-    text = f"{environment}|{kind}|{value}"
-    return f"{kind}:{hmac.digest(salt, text.encode(), 'sha256').hex()}"
+    """A single key of those that `Pseudonyms` gives."""
+    return Pseudonyms(environment, salt).key(kind, value)
 
 
 def bucket(salt: str, person_key: str) -> float:

@@ -6,6 +6,7 @@ unregistered release is still placed by its parts alone, because nothing else is
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
@@ -41,7 +42,8 @@ class Releases:
 
     def __init__(self, releases: Iterable[Release]) -> None:
         self._by_id = {release.id: release for release in releases}
-        self._newest_first = sorted(self._by_id.values(), key=_order, reverse=True)
+        self._oldest_first = sorted(self._by_id.values(), key=_order)
+        self._dates = [release.released_at for release in self._oldest_first]
 
     def get(self, release_id: str) -> Release | None:
         """The registered release with exactly this id."""
@@ -49,11 +51,13 @@ class Releases:
 
     def latest(self, now: datetime) -> Release | None:
         """The newest one that is out."""
-        return next((release for release in self._newest_first if release.released_at <= now), None)
+        out = bisect_right(self._dates, now)
+        return self._oldest_first[out - 1] if out else None
 
     def upcoming(self, now: datetime) -> datetime | None:
         """When the next one comes out."""
-        return min((release.released_at for release in self._newest_first if release.released_at > now), default=None)
+        out = bisect_right(self._dates, now)
+        return self._dates[out] if out < len(self._dates) else None
 
     def is_newer(self, one: str, other: str) -> bool:
         """Whether `one` came after `other`. An id is never newer than itself, however it is written."""

@@ -1,23 +1,7 @@
-"""A campaign's `when`: CEL, compiled once, that can never be slow, never fail loudly and never see more than it should.
-
-What an expression may name:
-
-* `release`: the id that the client runs, a string
-* `flags`: the client's feature flags, a list
-* `visitor`: `kind` (`user`, `visitor` or `ip`), `firstVisit`, `lastReleaseSeen` (`""` before the first), and, unless
-  the person is new, `daysSinceLastSeen`, whole days
-* `visits`: `today`, `thisWeek` and `total`, this visit counted
-* `attributes`: what the client says about itself; test with `has(attributes.region)` what may be missing
-* `now`: a timestamp in UTC
-* `auth`: `authenticated`, and `roles` from the verified token
-
-CEL has no loops but its macros, and their cost multiplies. So there may be two of them, side by side, each over a list
-that is named (and so bounded), with a short body. `matches` is left out, since it compiles its pattern at each call,
-and `map`, since it makes lists that are not bounded. Strings have no escapes, so that what is checked is what is run.
-"""
+"""What may be written in an expression, and everything that speaks against one."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import cel
@@ -34,6 +18,8 @@ VARIABLES: Mapping[str, frozenset[str]] = {
     "auth": frozenset({"authenticated", "roles"}),
 }
 """The variables, with their members where these are fixed."""
+OPEN = "attributes"
+"""The variable whose members are whatever a client sends."""
 
 FUNCTIONS = frozenset(
     {"contains", "endsWith", "startsWith", "size", "string", "int", "uint", "double", "duration", "timestamp"}
@@ -54,43 +40,6 @@ _SYNTAX = re.compile(
 )
 
 
-class Expression:
-    """A compiled expression."""
-
-    def __init__(self, source: str) -> None:
-        """Compile `source`. Raises `ValueError` with every fault, one a line."""
-        if found := faults(source):
-            raise ValueError("\n".join(found))
-        self._program = cel.compile(source)
-        self.names = VARIABLES.keys() & self._program.references()["variables"]
-        """The variables that it looks at. Giving CEL a value costs more than most expressions do."""
-
-    def holds(self, context: cel.Context | None) -> bool | None:
-        """Whether it gives `true`; `None` where it fails, or gives neither true nor false.
-
-        A failure shows nothing, as false does: what is not certain is not shown. It is told apart to be counted.
-        """
-        if context is None:
-            return None
-        try:
-            value = self._program.execute(context)
-        except Exception:  # the library raises whatever fits: KeyError, ZeroDivisionError, RuntimeError…
-            return None
-        except BaseException as error:
-            if _is_panic(error):
-                return None
-            raise
-        return value if isinstance(value, bool) else None
-
-
-def context(variables: dict[str, object]) -> cel.Context | None:
-    """The values of the variables, to be shared by all expressions of one decision; `None` if CEL cannot hold them."""
-    try:
-        return cel.Context(variables=variables)
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
 def faults(source: str) -> list[str]:
     """Everything that speaks against an expression, in sentences; empty when it can be used."""
     if unreadable := _unreadable(source):
@@ -100,7 +49,7 @@ def faults(source: str) -> list[str]:
     except ValueError as error:
         return [f"the expression does not compile: {_complaint(error)}"]
     except BaseException as error:
-        if _is_panic(error):
+        if is_panic(error):
             return ["the expression does not compile"]
         raise
     references, tokens = program.references(), _TOKEN.findall(source)
@@ -119,6 +68,30 @@ def objections(source: str) -> list[str]:
         return found
     complaint = rehearsal.complaint(cel.compile(source))
     return [] if complaint is None else [complaint]
+
+
+def looked_at(source: str, variables: Collection[str]) -> frozenset[str]:
+    """The members of `variables` that an expression without faults can see, `visits.today`; else the whole, `flags`.
+
+    Whoever names a variable without a member may see all of it. For this, too little would be wrong, too much is not.
+    """
+    tokens = _TOKEN.findall(source)
+    places = (at for at, token in enumerate(tokens) if token in variables and (at == 0 or tokens[at - 1] != "."))
+    return frozenset(path for at in places for path in _paths(tokens, at))
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether it is a panic of the Rust library, which arrives as a BaseException of a class that nobody can import."""
+    return type(error).__name__ == "PanicException"
+
+
+def _paths(tokens: list[str], at: int) -> Collection[str]:
+    """What the variable at a place is looked at for."""
+    whole = [f"{tokens[at]}.{member}" for member in VARIABLES[tokens[at]]] or [tokens[at]]
+    dot, member, after = [*tokens[at + 1 : at + 4], "", "", ""][:3]
+    path = f"{tokens[at]}.{member}"
+    is_member = dot == "." and after != "(" and (path in whole or (tokens[at] == OPEN and member.isidentifier()))
+    return [path] if is_member else whole
 
 
 class _Macro(NamedTuple):
@@ -199,11 +172,6 @@ def _costly(tokens: list[str], macros: list[_Macro]) -> list[str]:
     if any(tokens[macro.at] == "map" for macro in macros):
         found.append("'map' is not available; use exists, all or filter")
     return found
-
-
-def _is_panic(error: BaseException) -> bool:
-    # A panic in the Rust library arrives as a BaseException of a class that cannot be imported.
-    return type(error).__name__ == "PanicException"
 
 
 def _complaint(error: ValueError) -> str:

@@ -1,0 +1,84 @@
+"""How long a client is waited for."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from pulsekeeper.web.reading import Reading
+
+IDLE = 75.0
+
+pytestmark = pytest.mark.usefixtures("autojump_clock")
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[Reading]:
+    """One with its watcher beside it."""
+    reading = Reading(IDLE)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reading.watch)
+        yield reading
+        reading.unwatch()
+
+
+async def test_idleness_ends_on_time(autojump_clock: MockClock) -> None:
+    async with watched() as reading:
+        with reading.begin():
+            reading.allow_idleness()
+            await trio.sleep_forever()
+        assert (autojump_clock.current_time(), reading.is_late) == (IDLE, True)
+
+
+@pytest.mark.parametrize("busy", [0.001, 10.0, 74.999, 75.0, 80.0, 200.0])
+async def test_idleness_begins_anew_with_each_request(autojump_clock: MockClock, busy: float) -> None:
+    """However long the answers take, and whatever the watcher is sleeping for."""
+    async with watched() as reading:
+        with reading.begin():
+            for _ in range(5):
+                reading.allow_idleness()
+                await trio.sleep(20)
+                reading.pause()
+                await trio.sleep(busy)
+            began = autojump_clock.current_time()
+            reading.allow_idleness()
+            await trio.sleep_forever()
+        assert autojump_clock.current_time() == pytest.approx(began + IDLE)
+        assert reading.is_late
+
+
+async def test_what_has_begun_has_a_deadline_of_its_own(autojump_clock: MockClock) -> None:
+    async with watched() as reading:
+        with reading.begin():
+            reading.allow_idleness()
+            reading.allow_until(1.0)
+            await trio.sleep_forever()
+        assert (autojump_clock.current_time(), reading.is_late) == (1.0, True)
+        with reading.begin():
+            reading.allow_until(2.0)
+            reading.pause()
+            await trio.sleep(500)
+        assert not reading.was_cancelled
+
+
+async def test_to_be_cancelled_is_not_to_be_late() -> None:
+    async with watched() as reading:
+        with reading.begin():
+            reading.allow_idleness()
+            reading.cancel()
+            await trio.sleep_forever()
+        assert (reading.was_cancelled, reading.is_late) == (True, False)
+
+
+async def test_a_new_scope_owes_nothing_to_the_one_before(autojump_clock: MockClock) -> None:
+    async with watched() as reading:
+        with reading.begin():
+            reading.allow_until(1.0)
+            await trio.sleep_forever()
+        with reading.begin():
+            await trio.sleep(1000)
+            reading.allow_idleness()
+            await trio.sleep_forever()
+        assert autojump_clock.current_time() == 1001 + IDLE

@@ -20,9 +20,9 @@ def test_every_event_is_counted_with_what_became_of_it() -> None:
     registry = CollectorRegistry()
     numbers = Numbers(registry)
 
-    numbers.heard(speech(NOBODY, NOW, event(), event(), event()), Heard(Standing.ALIVE, 2))
-    numbers.heard(speech(NOBODY, NOW, event()), Heard(Standing.ENDED, 0))
-    numbers.heard(speech(NOBODY, NOW, event()), Heard(Standing.TOO_LATE, 0))
+    numbers.heard([speech(NOBODY, NOW, event(), event(), event())], [Heard(Standing.ALIVE, 2)])
+    numbers.heard([speech(NOBODY, NOW, event())], [Heard(Standing.ENDED, 0)])
+    numbers.heard([speech(NOBODY, NOW, event())], [Heard(Standing.TOO_LATE, 0)])
     numbers.refused([Reason.TOO_LATE, Reason.BAD_NAME])
 
     text = exposed(registry)
@@ -37,8 +37,8 @@ def test_starts_and_ends_are_counted() -> None:
     numbers = Numbers(registry)
 
     numbers.started(3)
-    numbers.heard(speech(NOBODY, NOW, ends=True), Heard(Standing.ALIVE))
-    numbers.heard(speech(NOBODY, NOW, ends=True), Heard(Standing.ENDED))
+    numbers.heard([speech(NOBODY, NOW, ends=True)], [Heard(Standing.ALIVE)])
+    numbers.heard([speech(NOBODY, NOW, ends=True)], [Heard(Standing.ENDED)])
     numbers.reaped(Swept(ended=5, put_off=7, overlong=2))
 
     text = exposed(registry)

@@ -19,7 +19,7 @@ from pulsekeeper.sessions.tokens import SigningKey, key_id, sign
 from tests.support.sessions_door import NOON, Answer, Door, event, open_door, open_doors, settings
 from tests.support.waiting import until_running
 
-SPEAKING = "with packed%"
+SPEAKING = "%hear_sessions(%"
 EVERY_CALL = ["still-alive", "end-session", "ingest", "withdraw"]
 
 

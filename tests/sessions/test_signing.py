@@ -13,6 +13,7 @@ from pulsekeeper.actors.mailbox import Mailbox
 from pulsekeeper.errors import Conflict, Unauthorized, Unavailable
 from pulsekeeper.postgres.database import Database, open_database
 from pulsekeeper.postgres.queries import inline
+from pulsekeeper.sessions import signing
 from pulsekeeper.sessions.key_store import SigningKeyStore
 from pulsekeeper.sessions.records import Claims
 from pulsekeeper.sessions.signing import Keykeeper, SigningKeys
@@ -236,3 +237,45 @@ async def test_the_keykeeper_hears_of_new_keys_until_it_ends(database: Database)
             await rotate(database, 2)
             await eventually(signs_with_the_second)
             inbox.end(Stop.FOR_GOOD)
+
+
+async def test_a_token_that_was_believed_before_still_grows_old(database: Database) -> None:
+    keys = keys_of(database)
+    token = await keys.sign(CLAIMS)
+    assert await keys.verify(token, NOW, LIFETIME) == CLAIMS
+
+    assert await refusal(keys, token, NOW + LIFETIME + timedelta(microseconds=1)) == "token_expired"
+    assert await refusal(keys, token, NOW - timedelta(minutes=6)) == "token_malformed"
+    assert await keys.verify(token, NOW + LIFETIME, LIFETIME) == CLAIMS
+
+
+async def test_a_token_is_not_believed_from_memory_when_its_key_is_gone(database: Database) -> None:
+    keys = keys_of(database)
+    await rotate(database, 1)
+    token = await keys.sign(CLAIMS)
+    assert await keys.verify(token, NOW, LIFETIME) == CLAIMS
+    for number in (2, 3):
+        await rotate(database, number)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(keys.keep_current)
+
+        async def is_changed() -> bool:
+            return key_id(await keys.sign(CLAIMS)) == 3
+
+        await eventually(is_changed)
+        assert await refusal(keys, token) == "token_unknown_key"
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_remembered_of_tokens_is_bounded_and_forged_ones_are_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing, "_REMEMBERED", 3)
+    keys = keys_of(database)
+    tokens = [await keys.sign(Claims(UUID(int=1), UUID(int=number), NOW)) for number in range(8)]
+
+    for number, token in enumerate(tokens * 2):
+        assert (await keys.verify(token, NOW, LIFETIME)).session_id == UUID(int=number % 8)
+        assert await refusal(keys, sign(CLAIMS, SigningKey(1, secret(number)))) == "token_forged"
+        assert len(keys._believed) <= 3

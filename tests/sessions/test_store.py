@@ -1,16 +1,16 @@
 """What becomes of sessions, on a real database."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import msgspec
 import pytest
 import trio
 
+from pulsekeeper import errors
 from pulsekeeper.postgres.database import Database, open_database
-from pulsekeeper.postgres.driver import Row
-from pulsekeeper.postgres.queries import Query, inline
-from pulsekeeper.sessions.records import Claims, Heard, Standing, Swept
+from pulsekeeper.postgres.queries import inline
+from pulsekeeper.sessions.records import Claims, Event, Heard, Standing, Swept
 from pulsekeeper.sessions.store import SessionStore
 from tests.support.postgres import settings_for
 from tests.support.sessions import (
@@ -515,25 +515,99 @@ async def test_signs_of_life_leave_the_indexes_alone(store: SessionStore, databa
     assert [new - old for new, old in zip(after, before, strict=True)] == [5, 5]
 
 
-class Explaining:
-    """A database that keeps the plan of what it is asked."""
+async def test_nothing_is_searched_for_row_by_row(store: SessionStore, database: Database) -> None:
+    """Not even while the tables are nearly empty: a connection plans once, and they grow."""
+    sessions = [await start(store) for _ in range(3)]
+    counted = inline(
+        "select sum(seq_scan), sum(idx_scan) from pg_stat_xact_user_tables where relname in ('sessions', 'event_ids')"
+    )
+    async with database.transaction() as transaction:
+        inside = SessionStore(transaction, DEFAULTS)  # type: ignore[arg-type]  # the counters are the transaction's
+        for at in (10, 40):  # seconds: at first they are plain, and then long enough to count
+            [before] = await transaction.fetch(counted)
+            await inside.speak([speech(each, NOW + timedelta(seconds=at), event()) for each in sessions])
+            [after] = await transaction.fetch(counted)
+            assert after[0] == before[0]
+            assert after[1] > before[1]
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.plan = ""
 
-    async def fetch(self, query: Query, **params: object) -> list[Row]:
-        explained = msgspec.structs.replace(query, sql=f"explain (costs off) {query.sql}")
-        self.plan = "\n".join(row[0] for row in await self.database.fetch(explained, **params))
-        return await self.database.fetch(query, **params)
+async def test_retries_of_thousands_of_events_are_found_in_hash_tables(store: SessionStore) -> None:
+    """A loop in a loop over them would take minutes."""
+    session, events = await start(store), [event() for _ in range(10_000)]
+    await say(store, session, NOW, *events[:5000])
+
+    with trio.fail_after(20):
+        assert await say(store, session, NOW, *events) == Heard(ALIVE, 5000)
 
 
-async def test_thousands_of_events_are_looked_up_in_hash_tables(store: SessionStore, database: Database) -> None:
-    """The planner does not know how many they are: a loop in a loop over them would take minutes."""
-    session, explaining = await start(store), Explaining(database)
-    inside = SessionStore(explaining, DEFAULTS)  # type: ignore[arg-type]  # it is asked for rows, and for nothing else
+async def test_sessions_are_held_one_after_the_other_by_their_ids(
+    store: SessionStore, database: Database, database_url: str
+) -> None:
+    """Whoever waits for one holds none behind it, so that no two can wait for each other."""
+    sessions = sorted([await start(store) for _ in range(5)], key=lambda each: each.session_id)
+    hold = inline("select from sessions where id = :id for update nowait")
 
-    await say(inside, session, NOW, *[event() for _ in range(500)])
+    async with trio.open_nursery() as nursery, database.transaction() as transaction:
+        await transaction.execute(hold, id=sessions[2].session_id)
+        nursery.start_soon(store.speak, [speech(each, NOW + minutes(1), event()) for each in reversed(sessions)])
+        await until_blocked(database, 1)
+        async with open_database(settings_for(database_url)) as other:
+            for each in sessions[3:]:
+                await other.execute(hold, id=each.session_id)
+            for each in sessions[:2]:
+                with pytest.raises(errors.PulsekeeperError):
+                    await other.execute(hold, id=each.session_id)
 
-    assert explaining.plan.count("(hashed SubPlan") >= 4
-    assert "(SubPlan" not in explaining.plan
+
+def _histories(chance: random.Random, count: int) -> list[list[tuple[timedelta, int, bool]]]:
+    """What sessions say in each of four rounds: when, how many events, and whether they end with it."""
+    return [
+        [
+            (timedelta(minutes=chance.choice(_PACES)) * step, chance.randrange(3), chance.random() < 0.1)
+            for step in (1, 2, 3, 4)
+        ]
+        for _ in range(count)
+    ]
+
+
+_PACES = (0.1, 0.4, 1, 9, 11, 61, 1500)
+"""Minutes: below and beyond what makes a session long, away, silent, too late."""
+_STATES = inline(
+    """
+    select last_seen_at, ended_at, end_reason, acted, away::text as away, changes, stale_since
+    from sessions where id = :id
+    """
+)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_what_happens_to_a_session_does_not_depend_on_those_that_share_its_batch(
+    store: SessionStore, database: Database, seed: int
+) -> None:
+    """Plain ones go a short way together, but it leads to the same place."""
+    histories = _histories(random.Random(seed), 12)  # noqa: S311  # no secret
+    together, alone = [[await start(store) for _ in histories] for _ in range(2)]
+    seen: list[list[Event]] = [[] for _ in histories]
+    await store.withdraw(together[0], erase=False, at=NOW)
+    await store.withdraw(alone[0], erase=False, at=NOW)
+
+    for step in range(4):
+        said = []
+        for events, history in zip(seen, histories, strict=True):
+            after, count, ends = history[step]
+            events += [event(NOW + after - minutes(0.05)) for _ in range(count)]
+            said.append((NOW + after, tuple(events[-2:]), ends))  # some of them once more
+        in_one = await store.speak(
+            [speech(claims, at, *events, ends=ends) for claims, (at, events, ends) in zip(together, said, strict=True)]
+        )
+        one_by_one = [
+            await say(store, claims, at, *events, ends=ends)
+            for claims, (at, events, ends) in zip(alone, said, strict=True)
+        ]
+        assert in_one == one_by_one
+
+    for one, other in zip(together, alone, strict=True):
+        assert await database.fetch(_STATES, id=one.session_id) == await database.fetch(_STATES, id=other.session_id)
+        assert [row["at"] for row in await event_rows(database, one)] == [
+            row["at"] for row in await event_rows(database, other)
+        ]

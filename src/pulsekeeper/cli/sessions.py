@@ -63,7 +63,11 @@ def export_events(
 
     async def run(database: Database) -> None:
         files = DailyFiles(ArchiveStore(database), folder, file_format)
-        await _write(files, await files.missing(_date(first), _date(last), utc_now()))
+        days = await files.missing(_date(first), _date(last), utc_now())
+        if days:
+            await _write(files, days)
+        else:
+            click.echo("nothing is due: no day that is over is without its file")
 
     with_database(loaded, run)
 

@@ -6,6 +6,7 @@ Here the call is refused as a whole or not at all: what is wrong with one event 
 import re
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 
 import msgspec
@@ -62,8 +63,9 @@ def unpack(body: bytes, content_type: str, encoding: str, sent_at: str | None = 
     return call
 
 
+@lru_cache(maxsize=64)
 def _media_type(content_type: str) -> str:
-    """JSON is UTF-8: another charset is another format. Other parameters are ignored."""
+    """JSON is UTF-8: another charset is another format. Other parameters are ignored. Clients all say the same."""
     media_type, *parameters = (part.strip() for part in content_type.lower().split(";"))
     charsets = [text.removeprefix("charset=").strip('"') for text in parameters if text.startswith("charset=")]
     if media_type not in (*_JSON, _LINES) or any(charset not in {"utf-8", "utf8"} for charset in charsets):

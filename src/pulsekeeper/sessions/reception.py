@@ -10,7 +10,7 @@ from pulsekeeper.sessions.model import Settings
 from pulsekeeper.sessions.records import Claims
 from pulsekeeper.web.blinding import Blinding
 from pulsekeeper.web.identity import bearer
-from pulsekeeper.web.limits import Limiter, Policy, admit, fields
+from pulsekeeper.web.limits import Limiter, Policy, fields
 from pulsekeeper.web.wire import Header, Request
 
 _MINUTE, _SECOND = 60.0, 1.0
@@ -33,7 +33,7 @@ class Reception:
 
     def admit_start(self, request: Request) -> tuple[Header, ...]:
         """Count a start by its address. Gives the headers that say what is left. Raises `RateLimited`."""
-        return fields(admit([(self._starts, self._blind(self._address_of(request)))], trio.current_time()))
+        return fields([self._starts.admit(self._blind(self._address_of(request)), trio.current_time())])
 
     async def claims(self, request: Request, now: datetime, lifetime: timedelta) -> Claims:
         """What the request's token says. Raises `Unauthorized` without a good one, `Invalid` with two of them."""
@@ -41,20 +41,28 @@ class Reception:
 
     def admit_call(self, claims: Claims) -> tuple[Header, ...]:
         """Count a call by its session, which is why it comes after the token is believed. Else as `admit_start`."""
-        return fields(admit([(self._calls, claims.session_id.hex)], trio.current_time()))
+        return fields([self._calls.admit(claims.session_id.hex, trio.current_time())])
 
 
 def token_of(request: Request) -> str:
     """The token of a session, in whichever way it was sent. The query is for beacons, which can set no header."""
-    sent = (request.headers.get("x-session-token"), *request.query.get("token", ()))
-    tokens = {token for token in sent if token}
-    authorization = _bearer(request, is_needed=not tokens)
-    tokens |= {authorization} if authorization else set()
+    elsewhere = _elsewhere(request)
+    authorization = _bearer(request, is_needed=not elsewhere)
+    if authorization and not elsewhere:
+        return authorization  # as nearly all clients have it
+    tokens = {*elsewhere, authorization} if authorization else elsewhere
     if len(tokens) > 1:
         raise errors.Invalid("There are different tokens in this request.")
     if not tokens:
         raise errors.Unauthorized(f"The token of a session is needed here: {_WAYS}.", code="token_missing")
     return tokens.pop()
+
+
+def _elsewhere(request: Request) -> set[str]:
+    header = request.headers.get("x-session-token")
+    if not header and not request.query_string:
+        return set()
+    return {token for token in (header, *request.query.get("token", ())) if token}
 
 
 def _bearer(request: Request, *, is_needed: bool) -> str | None:

@@ -101,9 +101,14 @@ class Recorder:
         withdrawals = [each for each in messages if isinstance(each, Withdraw)]
         if withdrawals:
             beside.start_soon(self._answer_withdrawals, withdrawals)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._answer, "start", starts, self._start)
-            nursery.start_soon(self._answer, "speak", speeches, self._speak)
+        if starts and speeches:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._answer, "start", starts, self._start)
+                nursery.start_soon(self._answer, "speak", speeches, self._speak)
+        elif starts:  # most batches are of one kind, and two tasks cost as much as a few calls
+            await self._answer("start", starts, self._start)
+        elif speeches:
+            await self._answer("speak", speeches, self._speak)
 
     async def _answer_withdrawals(self, withdrawals: Sequence[Withdraw]) -> None:
         """One after the other, so that they never take more than one of the connections."""
@@ -162,9 +167,10 @@ class Recorder:
             question.reply(installation)
 
     async def _speak(self, questions: Sequence[Speak]) -> None:
-        all_heard = await self._store.speak([each.speech for each in questions])
+        speeches = [each.speech for each in questions]
+        all_heard = await self._store.speak(speeches)
+        self._numbers.heard(speeches, all_heard)
         for question, heard in zip(questions, all_heard, strict=True):
-            self._numbers.heard(question.speech, heard)
             question.reply(heard)
 
     async def _withdraw(self, questions: Sequence[Withdraw]) -> None:

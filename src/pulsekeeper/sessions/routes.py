@@ -92,7 +92,7 @@ class SessionRoutes:
         now = self._clock()
         claims, limits = await self._caller(request, now, self._settings.max_length)
         heard = await self._heard(Speech(claims=claims, at=now))
-        if heard.standing in {Standing.ENDED, Standing.TOO_LATE}:
+        if heard.standing is Standing.ENDED or heard.standing is Standing.TOO_LATE:
             raise errors.Conflict("The session is over: start a new one.", code="session_ended")
         return no_content(limits)
 

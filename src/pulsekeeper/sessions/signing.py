@@ -19,7 +19,7 @@ from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.notices import drain
 from pulsekeeper.sessions.key_store import SESSION_KEYS_CHANGED, SigningKeyStore
 from pulsekeeper.sessions.records import Claims
-from pulsekeeper.sessions.tokens import SECRET_BYTES, BadToken, Flaw, SigningKey, key_id, sign, verify
+from pulsekeeper.sessions.tokens import SECRET_BYTES, BadToken, Flaw, SigningKey, authenticated, check_age, key_id, sign
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +27,9 @@ _REFRESH = 300.0
 """Seconds after which the keys are read again without being told to."""
 _RETRY = 1.0
 """Seconds until another try when they could not be read; and how often strangers can make us look at most."""
+
+_REMEMBERED = 10_000
+"""Tokens that are believed without computing their signature again: some 6 MB of them."""
 
 _SENTENCES: dict[Flaw, str] = {
     "malformed": "This is not the token of a session.",
@@ -51,6 +54,8 @@ class SigningKeys:
         self._reading = trio.Lock()
         self._keys: dict[int, SigningKey] = {}
         """The newest first."""
+        self._believed: dict[str, Claims] = {}
+        """What tokens of the present keys say. It is forgotten with the keys, and altogether when it is full."""
         self._read_at = -inf
         self._outage: errors.Unavailable | None = None
         """Why they could not be read the last time."""
@@ -76,14 +81,24 @@ class SigningKeys:
         Raises `errors.Unauthorized` for one that is not believed, with a code such as `token_expired`, and
         `errors.Unavailable` when that would be up to a key that cannot be looked up at the moment.
         """
+        try:
+            claims = self._believed.get(token) or await self._examine(token)
+            check_age(claims, now, lifetime)
+        except BadToken as bad:
+            raise _unauthorized(bad.reason) from None
+        return claims
+
+    async def _examine(self, token: str) -> Claims:
+        """Only what is genuine is remembered, so strangers cannot fill the memory; its age is looked at each time."""
         signed_with = key_id(token)
         if signed_with is None:
             raise _unauthorized("malformed")
         key = self._keys.get(signed_with) or await self._look_up(signed_with)
-        try:
-            return verify(token, key, now, lifetime)
-        except BadToken as bad:
-            raise _unauthorized(bad.reason) from None
+        claims = authenticated(token, key)
+        if len(self._believed) >= _REMEMBERED:
+            self._believed.clear()
+        self._believed[token] = claims
+        return claims
 
     async def _look_up(self, wanted: int) -> SigningKey:
         """A key that is not in memory. The next one may have been put in force since a look that is not a second old,
@@ -132,7 +147,10 @@ class SigningKeys:
     def _put(self, keys: list[SigningKey]) -> None:
         if self._outage is not None or [key.id for key in keys] != list(self._keys):
             _log.info("session_keys_in_force", ids=[key.id for key in keys])
-        self._keys, self._outage = {key.id: key for key in keys}, None
+        in_force = {key.id: key for key in keys}
+        if in_force != self._keys:
+            self._believed.clear()
+        self._keys, self._outage = in_force, None
 
 
 class Keykeeper:

@@ -4,7 +4,7 @@ How a session stands is decided by the statement that writes it, with its row he
 hear of it, or reap it, at the same time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,11 +12,12 @@ from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.driver import Row
 from pulsekeeper.postgres.transactions import Transaction
-from pulsekeeper.sessions.columns import of_events, of_openings
+from pulsekeeper.sessions.columns import Voice, is_in_time, of_events, of_openings, of_voices, voices
 from pulsekeeper.sessions.model import Settings
 from pulsekeeper.sessions.records import LONG, Claims, Heard, Opening, Speech, Standing, Swept
 
 _Q = queries.load("pulsekeeper.sessions")
+_STANDINGS = {each.value: each for each in Standing}
 
 
 class SessionStore:
@@ -53,23 +54,18 @@ class SessionStore:
         Those of one session count as one: they were received within moments of each other. A session that its client
         ends is alive for all of them.
         """
-        places = _places(speeches)
+        places, heard = voices(speeches, self._max_length)
         [row] = await self._database.fetch(
             _Q.speak,
-            **self._of_sessions(speeches, places),
-            **of_events(speeches),
-            places=[places[each.claims.session_id] for each in speeches],
-            ats=[each.at for each in speeches],
-            acted=[each.acted for each in speeches],
+            **of_voices(heard),
+            **of_events(speeches, places),
             late=self._late,
             fresh=self._fresh,
             long=LONG.total_seconds(),
             **self._limits,
         )
-        standings = _standings(row)
-        if len(standings) < len(places):
-            standings |= await self._standings_of_unknown(speeches, places, standings)
-        return self._heard(speeches, places, standings, row)
+        standings = await self._standings(heard, row)
+        return self._heard(speeches, [standings[place - 1] for place in places], _stored(speeches, row))
 
     async def withdraw(self, claims: Claims, *, erase: bool, at: datetime) -> Standing:
         """Take a consent back, in one transaction. `ENDED` when it is done, `UNKNOWN` without such an installation.
@@ -104,59 +100,32 @@ class SessionStore:
         await transaction.execute(_Q.take_out_of_presence, id=installation_id, fresh=self._fresh)
         await transaction.execute(_Q.erase_sessions, id=installation_id)
 
-    def _of_sessions(self, speeches: Sequence[Speech], places: Mapping[UUID, int]) -> dict[str, object]:
-        """A row for each session. Its last sign of life is the last one that came before it had been open for too long.
-
-        Where all came later it is the last of all, which changes nothing: the session is found to be over.
+    async def _standings(self, heard: Sequence[Voice], row: Row) -> list[Standing]:
+        """By session. About those that are not there it is asked afterwards whether their consent was taken back: a
+        session that is erased meanwhile is seen to be gone before its withdrawal is seen.
         """
-        by_session: list[list[Speech]] = [[] for _ in places]
-        for each in speeches:
-            by_session[places[each.claims.session_id] - 1].append(each)
-        in_time = [[each for each in group if self._is_in_time(each)] or group for group in by_session]
-        return {
-            "session_ids": [group[0].claims.session_id for group in by_session],
-            "installation_ids": [group[0].claims.installation_id for group in by_session],
-            "first_ats": [min(each.at for each in group) for group in by_session],
-            "last_ats": [max(each.at for each in group) for group in in_time],
-            "ends": [any(each.ends for each in group) for group in by_session],
-        }
+        known = dict(zip(row["places"] or (), row["standings"] or (), strict=True))
+        if len(known) == len(heard):
+            return [_STANDINGS[known[place]] for place in range(1, len(heard) + 1)]
+        of = {place: each.installation_id for place, each in enumerate(heard, 1)}
+        unknown = [installation_id for place, installation_id in of.items() if place not in known]
+        withdrawn = {row["id"] for row in await self._database.fetch(_Q.withdrawn_installations, ids=unknown)}
+        otherwise = {place: "withdrawn" if of[place] in withdrawn else "unknown" for place in of}
+        return [_STANDINGS[known.get(place, otherwise[place])] for place in of]
 
-    def _is_in_time(self, speech: Speech) -> bool:
-        return speech.at <= speech.claims.started_at + self._max_length
-
-    async def _standings_of_unknown(
-        self, speeches: Sequence[Speech], places: Mapping[UUID, int], known: Mapping[int, Standing]
-    ) -> dict[int, Standing]:
-        """Asked afterwards: a session that is erased meanwhile is seen to be gone before its withdrawal is seen."""
-        unknown = {
-            places[each.claims.session_id]: each.claims.installation_id
-            for each in speeches
-            if places[each.claims.session_id] not in known
-        }
-        rows = await self._database.fetch(_Q.withdrawn_installations, ids=list(unknown.values()))
-        withdrawn = {row["id"] for row in rows}
-        return {place: Standing.WITHDRAWN if of in withdrawn else Standing.UNKNOWN for place, of in unknown.items()}
-
-    def _heard(
-        self, speeches: Sequence[Speech], places: Mapping[UUID, int], standings: Mapping[int, Standing], row: Row
-    ) -> list[Heard]:
-        counts = dict(zip(row["speeches"] or (), row["counts"] or (), strict=True))
+    def _heard(self, speeches: Sequence[Speech], standings: Sequence[Standing], stored: Sequence[int]) -> list[Heard]:
         heard = []
-        for number, speech in enumerate(speeches, 1):
-            standing = standings[places[speech.claims.session_id]]
-            if standing is Standing.ALIVE and not self._is_in_time(speech):
-                standing = Standing.ENDED  # by then it was, though what waited with it came in time
-            heard.append(Heard(standing, counts.get(number, 0)))
+        for speech, standing, count in zip(speeches, standings, stored, strict=True):
+            by_then = standing
+            if standing is Standing.ALIVE and not is_in_time(speech, self._max_length):
+                by_then = Standing.ENDED  # though what waited with it came in time
+            heard.append(Heard(by_then, count))
         return heard
 
 
-def _places(speeches: Sequence[Speech]) -> dict[UUID, int]:
-    """The sessions, numbered from 1."""
-    distinct = dict.fromkeys(each.claims.session_id for each in speeches)
-    return {session_id: place for place, session_id in enumerate(distinct, 1)}
-
-
-def _standings(row: Row) -> dict[int, Standing]:
-    return {
-        place: Standing(standing) for place, standing in zip(row["places"] or (), row["standings"] or (), strict=True)
-    }
+def _stored(speeches: Sequence[Speech], row: Row) -> list[int]:
+    """How many events of each speech were stored: all of them, where nothing else is said."""
+    if row["counts"] is None:
+        return [len(each.events) for each in speeches]
+    counts = dict(zip(row["calls"], row["counts"], strict=True))
+    return [counts.get(number, 0) for number in range(1, len(speeches) + 1)]

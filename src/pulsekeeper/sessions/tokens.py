@@ -76,6 +76,13 @@ def verify(token: str, key: SigningKey, now: datetime, lifetime: timedelta) -> C
     whose clock was wrong has signed; `unknown_key` if it is not signed with this key; `forged` if it only says so;
     `expired` if it is too old.
     """
+    claims = authenticated(token, key)
+    check_age(claims, now, lifetime)
+    return claims
+
+
+def authenticated(token: str, key: SigningKey) -> Claims:
+    """What a token says, of whatever age it is: that never changes. Raises `BadToken` like `verify`."""
     raw = _unwrapped(token)
     if raw is None:
         raise BadToken("malformed")
@@ -86,11 +93,16 @@ def verify(token: str, key: SigningKey, now: datetime, lifetime: timedelta) -> C
     if not hmac.compare_digest(mac, _mac(signed, key)):
         raise BadToken("forged")
     started_at = _EPOCH + timedelta(microseconds=start)
-    if started_at - now > _SKEW:
-        raise BadToken("malformed")
-    if now - started_at > lifetime:
-        raise BadToken("expired")
     return Claims(UUID(bytes=installation), UUID(bytes=session), started_at)
+
+
+def check_age(claims: Claims, now: datetime, lifetime: timedelta) -> None:
+    """Raises `BadToken` like `verify` for claims that begin in the future, or are too old."""
+    age = now - claims.started_at
+    if age > lifetime:
+        raise BadToken("expired")
+    if age < -_SKEW:
+        raise BadToken("malformed")
 
 
 def _mac(signed: bytes, key: SigningKey) -> bytes:

@@ -60,7 +60,7 @@ async def open_loop(
     expected: bytes = b"",
     others: Sequence[Address] = (),
 ) -> Sample:
-    """Ask at a constant `rate`, requests a second, over at most so many connections.
+    """Ask at a constant `rate`, requests a second, over at most so many connections, and no more than requests.
 
     A request that finds all connections busy waits for one, a second's worth of requests at most: further ones are
     dropped. What was dropped, or is not answered some time after the end, counts as having taken for ever. Otherwise
@@ -69,8 +69,9 @@ async def open_loop(
     tally = Tally(expected)
     arrivals = Arrivals(rate, seconds)
     run = partial(_keep_schedule, requests=requests, tally=tally, arrivals=arrivals)
+    most = min(connections, arrivals.count)
     with trio.fail_after(seconds + 3 * _PATIENCE):
-        return await _in_thread(partial(_load, [address, *others], connections, requests, tally, run))
+        return await _in_thread(partial(_load, [address, *others], most, requests, tally, run))
 
 
 async def _in_thread(work: Callable[[], Sample]) -> Sample:
@@ -131,8 +132,9 @@ def _keep_asking(wires: Wires, *, requests: Iterator[bytes], tally: Tally, secon
     while begun:
         trio.from_thread.check_cancelled()
         for wire, response in wires.answers(_GLANCE):
-            if wire in begun:  # or an idle connection has been closed
-                tally.note(perf_counter() - begun.pop(wire), response)
+            since = begun.pop(wire, None)
+            if since is not None:  # or an idle connection has been closed
+                tally.note(perf_counter() - since, response)
                 ask(wire)
 
 
@@ -148,7 +150,8 @@ def _keep_schedule(wires: Wires, *, requests: Iterator[bytes], tally: Tally, arr
             asked[wire] = arrivals.waiting.popleft()
             wire.send(next(requests))
         for wire, response in wires.answers(min(arrivals.next_in(perf_counter()), _GLANCE)):
-            if wire in asked:
-                tally.note(perf_counter() - asked.pop(wire), response)
+            since = asked.pop(wire, None)
+            if since is not None:
+                tally.note(perf_counter() - since, response)
                 idle.append(wire)
     tally.note_schedule(arrivals, unanswered=len(asked) + len(arrivals.waiting))

@@ -31,21 +31,38 @@ _COLUMNS = (
 )
 
 
+_TITLES = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9", "max": "max"}
+
+
 def experiment(title: str, about: str, targets: Mapping[str, Target], file: str) -> Experiment:
     """One table for all targets by their names, and a chart of it in `file`."""
-    panel = Panel(
-        title="latency since due, ms",
-        figures={"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9", "max": "max"},
-        factor=1e3,
-        is_log=True,
-    )
     return Experiment(
         title=title,
         about=f"{about} {ABOUT}",
         labels=("what", "rate"),
         columns=_COLUMNS,
         cases=[case for name, target in targets.items() for case in _cases(name, target)],
-        charts=[Chart(file=file, title=title, x=Axis(name="offered", title="arrivals a second"), panels=(panel,))],
+        charts=[
+            Chart(
+                file=file,
+                title=f"{title}: how long an answer takes, by how many are asked for",
+                x=Axis(name="offered", title="requests due a second", is_log=len(targets) > 1),
+                panels=_panels(len(targets)),
+            )
+        ],
+    )
+
+
+def _panels(targets: int) -> tuple[Panel, ...]:
+    """All percentiles of one target in one picture; where there are several, a picture for each percentile that says
+    most.
+    """
+    since = "since the request was due, ms"
+    if targets == 1:
+        return (Panel(title=f"latency {since}", figures=_TITLES, factor=1e3, is_log=True),)
+    return tuple(
+        Panel(title=f"{_TITLES[name]} {since}", figures={name: _TITLES[name]}, factor=1e3, is_log=True)
+        for name in ("p50", "p99", "p999")
     )
 
 

@@ -10,7 +10,7 @@ import httpx
 import trio
 from msgspec.structs import replace
 
-from benchmarks import servers, sites
+from benchmarks import rates, servers, sites
 from benchmarks.measuring import Case, Column, Experiment, Opened, Plan, Sample
 from benchmarks.peers import fastapi_peer, limit, unleash
 from benchmarks.peers.running import Candidate, Peer, Setting
@@ -48,7 +48,7 @@ async def open_stage(plan: Plan, candidates: Sequence[Candidate] = PEERS) -> Asy
                     facts[candidate.name] = f"left out: {failure or type(failure).__name__}"
                 else:
                     facts |= everybody[-1].facts
-            yield Opened(experiments=[_experiment(everybody, plan)], facts=facts)
+            yield Opened(experiments=[_closed(everybody, plan), _at_rates(everybody, plan)], facts=facts)
 
 
 @asynccontextmanager
@@ -61,22 +61,34 @@ async def _open_ours(setting: Setting) -> AsyncIterator[Peer]:
 _OURS = Candidate(name=NAME, open=_open_ours)
 
 
-def _experiment(everybody: Sequence[Peer], plan: Plan) -> Experiment:
+def _about(plan: Plan) -> str:
+    return (
+        f"What a page is told about {_CAMPAIGNS} campaigns or flags, for {plan.visitors} known visitors, drawn at "
+        "random. A process each, loader and PostgreSQL on the same machine. All are there all the time and take "
+        "turns. Pulsekeeper and FastAPI commit the visitor's state and a row of the log to the disk, then answer; "
+        "Unleash evaluates and stores nothing."
+    )
+
+
+def _closed(everybody: Sequence[Peer], plan: Plan) -> Experiment:
     return Experiment(
         title="ours and others",
         about=(
-            f"What a page is told about {_CAMPAIGNS} campaigns or flags, for {plan.visitors} known visitors, drawn at "
-            "random. A process each, loader and PostgreSQL on the same machine; closed loop. All are there all the "
-            "time and take turns. Pulsekeeper and FastAPI commit the visitor's state and a row of the log to the disk, "
-            "then answer; Unleash evaluates and stores nothing; the echo does not even look. `server CPU` is of a "
-            "request and counts the server's process with its children, not the database. `ours ÷ this` counts good "
-            "answers per second, each peer against ours just before in the same round: an error or a degraded answer, "
-            "which commits nothing, is none."
+            f"{_about(plan)} The echo does not even look. Closed loop. `server CPU` is of a request and counts the "
+            "server's process with its children, not the database. `ours ÷ this` counts good answers per second, each "
+            "peer against ours just before in the same round: an error or a degraded answer, which commits nothing, "
+            "is none."
         ),
         labels=("what", "connections"),
         columns=_COLUMNS,
         cases=list(_cases(everybody, plan)),
     )
+
+
+def _at_rates(everybody: Sequence[Peer], plan: Plan) -> Experiment:
+    """Everybody at rates that they can take. The echo has none that say anything of the others."""
+    targets = {peer.name: peer.target for peer in everybody if peer.name != limit.NAME}
+    return rates.experiment("ours and others at constant rates", _about(plan), targets, "rivals-latency-by-rate")
 
 
 def _cases(everybody: Sequence[Peer], plan: Plan) -> Iterator[Case]:

@@ -25,7 +25,7 @@ class Tally:
     def note_first(self, response: Response | None) -> None:
         """The answer that shows that a connection is accepted. It is none of the round's."""
         self._asked += 1
-        self._kept += response is not None and self._is_good(response) and _DEGRADED not in response.body
+        self._kept += response is not None and self._is_good(response) and not response.has(_DEGRADED)
 
     def note(self, seconds: float, response: Response | None) -> None:
         """An answer after so many seconds; `None` when the connection ended instead."""
@@ -33,7 +33,7 @@ class Tally:
         self._asked += 1
         if response is None or not self._is_good(response):
             self._errors += 1
-        elif _DEGRADED in response.body:
+        elif response.has(_DEGRADED):
             self._degraded += 1
         else:
             self._kept += 1
@@ -70,4 +70,4 @@ class Tally:
         )
 
     def _is_good(self, response: Response) -> bool:
-        return response.status in _GOOD and self._expected in response.body
+        return response.status in _GOOD and response.has(self._expected)

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from benchmarks import servers, sites
-from benchmarks.growth.filling import DAYS, fill_log
+from benchmarks.growth.log_filling import DAYS, fill_log
 from benchmarks.growth.sizes import Growing, Size, asking, experiment
 from benchmarks.measuring import Column, Opened, Plan
 

@@ -26,7 +26,8 @@ _NODES = Growing(
         "0s). `answered` is how many answers said that they were committed, `logged` how many rows the log has got, "
         "`counted` by how many the visits in the visitors' states have grown: a lost update is an answer or a row "
         "without its visit. All of them are sums over the rounds. A degraded answer promises nothing, but may be "
-        "committed all the same. `server CPU` is that of all nodes together."
+        "committed all the same. `server CPU` is that of all nodes together. The aim: together they are never slower "
+        "than one (at least 1.00 of the first), and nothing is lost."
     ),
     file="growth-nodes",
     columns=(

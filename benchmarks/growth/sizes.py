@@ -69,7 +69,7 @@ def experiment(growing: Growing, sizes: Sequence[Size]) -> Experiment:
         charts=[
             Chart(
                 file=growing.file,
-                title=growing.title,
+                title=f"How fast decisions are made, by {growing.what}",
                 x=Axis(name="size", title=growing.what, is_log=growing.is_log),
                 panels=(_RATE, _LATENCY, *growing.panels),
             )

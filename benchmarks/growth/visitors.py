@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks import report, servers, sites
 from benchmarks.charts import Panel
-from benchmarks.growth.filling import fill_visitors
 from benchmarks.growth.sizes import Growing, Size, asking, experiment
+from benchmarks.growth.visitor_filling import fill_visitors
 from benchmarks.loader import closed_loop
 from benchmarks.measuring import Column, Opened, Plan
 
@@ -24,7 +24,8 @@ _VISITORS = Growing(
         "COPY; then every visitor comes once, and the node remembers all of them (decisions.remembered is set to their "
         "number). Requests are drawn over all of them at random. `KiB each` is what the node's resident memory has "
         "grown by since before they came, for each; where they are few it says more of other things. `row` is what a "
-        "visitor takes in PostgreSQL, with the index."
+        "visitor takes in PostgreSQL, with the index. The aim for a million of them: at most 1 KiB each, and at least "
+        "0.80 of the first row's requests a second."
     ),
     file="growth-visitors",
     columns=(

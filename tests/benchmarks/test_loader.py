@@ -79,6 +79,13 @@ async def test_an_open_loop_keeps_its_rate_and_says_how_late_it_was() -> None:
     assert 0 < numbers["loader"] < 1.5
 
 
+async def test_an_open_loop_opens_no_more_connections_than_it_has_requests() -> None:
+    with server(always()) as address:
+        sample = await ask_open(address, rate=40, seconds=0.1, connections=64)
+
+    assert sample.extra["asked"] == 2 * 4  # the first on each is none of the round's
+
+
 async def test_what_is_no_success_or_has_not_the_expected_words_is_an_error() -> None:
     def now_and_then(number: int) -> bytes:
         return OK.replace(b"200 OK", b"503 No") if number % 2 else OK

@@ -173,9 +173,10 @@ async def test_ours_stands_beside_the_echo_and_who_does_not_start_is_named(folde
             yield Peer(name="nobody", target=server.asked(iter([]), expected=b""))
 
     async with rivals.open_stage(_PLAN, [Candidate(name="Nobody", open=open_nobody)]) as opened:
-        [experiment] = opened.experiments
-        table = await measuring.run(experiment, _PLAN, opened.facts, lambda _step: None)
+        closed, at_rates = opened.experiments
+        table = await measuring.run(closed, _PLAN, opened.facts, lambda _step: None)
 
+    assert {case.labels[0] for case in at_rates.cases} == {rivals.NAME}
     assert opened.facts["Nobody"] == "left out: nobody ended with 1: I am not here"
     assert [row.labels for row in table.rows] == [
         *((limit.NAME, "1"), (rivals.NAME, "1")),

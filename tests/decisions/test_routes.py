@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from pulsekeeper import errors
 from pulsekeeper.actors.mailbox import Mailbox
+from pulsekeeper.actors.patience import Patience
 from pulsekeeper.decisions.decider import Message
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.reception import Reception
@@ -42,6 +43,7 @@ class Desk:
     def __init__(self, capacity: int = 10) -> None:
         self.mailbox: Mailbox[Message] = Mailbox("decider", capacity)
         self.asked: list[Message] = []
+        self.patience = Patience(settings().budget.total_seconds())
         self.registry = CollectorRegistry()
         self.answer: bytes | bool | Exception | None = ANSWER
         """`None`: none is ever given."""
@@ -81,6 +83,7 @@ class Desk:
             reception=self.reception(settings(**changes).calls_per_minute),
             reports=self.reception(settings(**changes).calls_per_minute),
             decider=self.mailbox.ref,
+            patience=self.patience,
             store=DecisionStore(database),  # type: ignore[arg-type]  # without one, it must not be used
             rules=RuleStore(database),  # type: ignore[arg-type]  # the same
             settings=settings(**changes),
@@ -97,6 +100,7 @@ class Desk:
 async def desk(nursery: trio.Nursery) -> AsyncIterator[Desk]:
     desk = Desk()
     nursery.start_soon(desk.work)
+    nursery.start_soon(desk.patience.keep)
     yield desk
     nursery.cancel_scope.cancel()
 

@@ -10,6 +10,7 @@ ACTORS = [
     "schema",
     "minds",
     "decider",
+    "timekeeper",
     "keykeeper",
     "recorder",
     "reaper",

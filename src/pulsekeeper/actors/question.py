@@ -69,6 +69,18 @@ class Question(msgspec.Struct, Generic[R], eq=False, kw_only=True):
         """Whether it is worth being read: nobody has answered it, and nobody has given up waiting."""
         return self._state is _State.ASKED or self._state is _State.NEW
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for the answer right now, or is just about to."""
+        return self._state is _State.ASKED
+
+    def give_up(self, error: Exception) -> None:
+        """Raise an error at the asker, who then has abandoned the question. For whoever keeps the time."""
+        asker, self._asker = self._asker, None
+        if asker is not None:
+            self._end(_State.ABANDONED)
+            trio.lowlevel.reschedule(asker, outcome.Error(error))
+
     def _settle(self, result: outcome.Outcome[R]) -> None:
         if self._state is _State.ASKED:
             asker, self._asker = self._asker, None

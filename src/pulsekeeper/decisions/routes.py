@@ -8,11 +8,12 @@ import trio
 
 from pulsekeeper import errors
 from pulsekeeper.actors.mailbox import Ref
+from pulsekeeper.actors.patience import Patience
 from pulsekeeper.clock import Clock
 from pulsekeeper.decisions import operations
 from pulsekeeper.decisions.decider import Acknowledge, Decide, Message
 from pulsekeeper.decisions.numbers import Numbers
-from pulsekeeper.decisions.reception import Reception
+from pulsekeeper.decisions.reception import Identity, Reception
 from pulsekeeper.decisions.records import NOBODY
 from pulsekeeper.decisions.rulebook.rule_store import RuleStore
 from pulsekeeper.decisions.rules.acks import AckRequest
@@ -49,6 +50,7 @@ class DecisionRoutes:
         reception: Reception,
         reports: Reception,
         decider: Ref[Message],
+        patience: Patience,
         store: DecisionStore,
         rules: RuleStore,
         settings: Settings,
@@ -58,6 +60,7 @@ class DecisionRoutes:
         self._reception = reception
         self._reports = reports
         self._decider = decider
+        self._patience = patience
         self._store = store
         self._rules = rules
         self._settings = settings
@@ -76,18 +79,32 @@ class DecisionRoutes:
     async def decide(self, request: Request) -> Reply:
         """Answers within the budget, whatever happens behind: at the worst, that there is nothing to show."""
         admitted = self._reception.admit_address(request)
-        explain = bool(request.query_string) and request.first("explain") == "1"
-        with trio.move_on_after(self._budget):
+        if not request.query_string and request.headers.get("authorization") is None:
+            return await self._decide(request, admitted, None)
+        with trio.move_on_after(self._budget):  # who they are may take long to find out
+            explain = request.first("explain") == "1"
             identity = await self._reception.identity(request, explain=explain)
-            wanted = decode_public(request, DecideRequest)
-            admitted += self._reception.admit_person(wanted.visitor_id)
-            asker = self._reception.asker(request, identity, wanted.visitor_id)
-            try:
-                body = await self._decider.ask(Decide(asker, wanted, explain))
-            except (errors.Unavailable, errors.Overloaded) as reason:
-                return self._degraded(type(reason).__name__, request, admitted)
-            return Reply(status=200, body=body, content_type="application/json", headers=fields(admitted))
+            return await self._decide(request, admitted, identity, explain=explain)
         return self._degraded("TooSlow", request, admitted)
+
+    async def _decide(
+        self,
+        request: Request,
+        admitted: tuple[Admission, ...],
+        identity: Identity | None,
+        *,
+        explain: bool = False,
+    ) -> Reply:
+        wanted = decode_public(request, DecideRequest)
+        admitted += self._reception.admit_person(wanted.visitor_id)
+        asker = self._reception.asker(request, identity, wanted.visitor_id)
+        try:
+            body = await self._patience.ask(self._decider, Decide(asker, wanted, explain))
+        except trio.TooSlowError:
+            return self._degraded("TooSlow", request, admitted)
+        except (errors.Unavailable, errors.Overloaded) as reason:
+            return self._degraded(type(reason).__name__, request, admitted)
+        return Reply(status=200, body=body, content_type="application/json", headers=fields(admitted))
 
     async def acknowledge(self, request: Request) -> Reply:
         """Answers when the report is committed, or says that it could not be: an acknowledgement is a promise."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pulsekeeper.actors.mailbox import Mailbox, Ref
+from pulsekeeper.actors.patience import Patience, Timekeeper
 from pulsekeeper.decisions.audit.audit_routes import AuditRoutes
 from pulsekeeper.decisions.audit.log_store import BookStore, LogStore
 from pulsekeeper.decisions.audit.people_routes import PeopleRoutes
@@ -31,6 +32,7 @@ def decisions(ground: Ground) -> Room:
     database, clock, settings = ground.database, ground.clock, ground.config.decisions
     numbers, store = Numbers(ground.registry), DecisionStore(database)
     decider: Mailbox[Message] = Mailbox("decider", _DECIDER_MAILBOX)
+    patience = Patience(settings.budget.total_seconds())
     rules_loaded = ground.checklist.expect("the campaigns are not loaded")
 
     def make_decider() -> Decider:
@@ -38,16 +40,18 @@ def decisions(ground: Ground) -> Room:
         return Decider(store, shelf, settings, clock, numbers)
 
     return Room(
-        minds=[actor("decider", make_decider, decider)],
+        minds=[actor("decider", make_decider, decider), actor("timekeeper", lambda: Timekeeper(patience))],
         endpoints=[
-            *_decision_routes(ground, store, decider.ref, numbers).endpoints(),
+            *_decision_routes(ground, store, decider.ref, patience, numbers).endpoints(),
             *_rulebook_endpoints(ground),
             *_audit_endpoints(ground),
         ],
     )
 
 
-def _decision_routes(ground: Ground, store: DecisionStore, decider: Ref[Message], numbers: Numbers) -> DecisionRoutes:
+def _decision_routes(
+    ground: Ground, store: DecisionStore, decider: Ref[Message], patience: Patience, numbers: Numbers
+) -> DecisionRoutes:
     settings = ground.config.decisions
 
     def new_reception() -> Reception:
@@ -62,6 +66,7 @@ def _decision_routes(ground: Ground, store: DecisionStore, decider: Ref[Message]
         reception=new_reception(),
         reports=new_reception(),  # counted apart: who may not ask any more may still answer
         decider=decider,
+        patience=patience,
         store=store,
         rules=RuleStore(ground.database),
         settings=settings,

@@ -22,8 +22,11 @@ _PER_MINUTE = 1_000_000_000
 """The rate limits must not be what is measured."""
 _TOGETHER = 2000
 _AT_ONCE = 32
+"""Connections over which visitors are introduced."""
 _PAUSE = 0.2
+"""Seconds until those are asked again who were told that nothing could be decided in time."""
 _LOT = 1000
+"""Visitors that are drawn together."""
 _MEETING = 60.0
 """Seconds in which so many known visitors have to have come once."""
 

@@ -56,6 +56,7 @@ class Beginning(Struct, frozen=True, gc=False):
     def read(self, data: bytes) -> Response | None:
         """The answer, if it begins like this, is complete, and says nothing about its connection."""
         after = len(self.words)
+        # In either case, "onnection" is in whatever says that the connection ends.
         end = data.find(_END, after - 2)
         if end < 0 or len(data) < end + 4 + self.length or data.find(b"onnection", after, end) >= 0:
             return None

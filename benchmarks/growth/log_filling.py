@@ -26,6 +26,7 @@ from pulsekeeper.postgres.transactions import Connection
 DAYS = 30
 """Over which a log is spread, today included."""
 _AT_ONCE = 2
+"""Days that are filled at the same time: as many as PostgreSQL has cores here to fill them with."""
 _PEOPLE = 1_000_000
 """Of whom the rows of a log are, at most."""
 _DAY = timedelta(days=1)

@@ -2,13 +2,18 @@
 
     root            rest_for_one    a crash takes along only what was started after it
     ├─ keepers      one_for_one     those who work for all others: schema
-    ├─ minds        one_for_one     decider; keykeeper, recorder, reaper, accountant; caretaker
+    ├─ minds        one_for_one     decider, timekeeper; keykeeper, recorder, reaper, accountant; caretaker
     ├─ timers       one_for_one     (to come: one actor for each scheduled timer)
     └─ front        Hypercorn and Quart-Trio; started last, stopped first
 
 Resources, such as the database, are opened around the tree: actors own state and time, resources own handles. Start
 order is dependency order and stop order is its reverse, so a graceful shutdown is not a feature that anyone wrote.
 How a single room is put together stands in `wiring/`, one file a room; how rooms are connected stands here.
+
+The way of a page's question: `web.serving` reads it, `web.plain` and `web.express` take it apart, `web.gate` lets it
+in, `decisions.routes` asks the decider, which takes all questions that wait, decides them by `decisions.rules`, commits
+them by one statement (`decisions.store`, over `postgres.line`) and wakes each asker with the answer, and `web.writing`
+puts it on the wire.
 """
 
 import math

@@ -124,6 +124,33 @@ async def test_a_full_mailbox_is_said_at_once_and_nothing_remains(patience: Pati
     assert len(patience) == 0
 
 
+async def test_a_question_that_found_the_mailbox_full_has_all_its_time_when_it_is_asked_again(
+    patience: Patience, autojump_clock: MockClock
+) -> None:
+    """Whoever waits before it keeps nothing of the first try in mind."""
+    mailbox: Mailbox[Double] = Mailbox("m", 1)
+    question, waited = Double(2), list[float]()
+
+    async def wait(asked: Double) -> None:
+        began = trio.current_time()
+        with pytest.raises(trio.TooSlowError):
+            await patience.ask(mailbox.ref, asked)
+        waited.append(trio.current_time() - began)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait, Double(1))
+        await wait_all_tasks_blocked()
+        for _ in range(1000):
+            with pytest.raises(MailboxFull):
+                await patience.ask(mailbox.ref, question)
+        assert len(patience) == 1
+        await trio.sleep(SECONDS / 2)
+        await Inbox(mailbox).get()
+        await wait(question)
+
+    assert waited == pytest.approx([SECONDS, SECONDS])
+
+
 async def test_the_timekeeper_ends_with_its_inbox_and_the_next_one_goes_on(autojump_clock: MockClock) -> None:
     patience, mailbox = Patience(SECONDS), Mailbox[Double]("m", 3)
     times: Mailbox[object] = Mailbox("timekeeper", 1)

@@ -376,3 +376,23 @@ async def test_an_asker_who_gave_up_is_not_decided_again(autojump_clock: MockClo
         await trio.sleep(10)
 
     assert store.commits == 1
+
+
+async def test_what_is_committed_after_its_asker_gave_up_has_not_been_made_again(autojump_clock: MockClock) -> None:
+    """A page waits for 80 ms; a decision that comes later is one all the same."""
+
+    class Slow(FlakyStore):
+        async def commit(self, writes: Sequence[Write], *, revision: int, rule_book: str, now: datetime) -> Committed:
+            await trio.sleep(1)
+            return await super().commit(writes, revision=revision, rule_book=rule_book, now=now)
+
+    registry = CollectorRegistry()
+    numbers = Numbers(registry)
+
+    async with running(lambda: Decider(Slow(), standing_shelf(), DEFAULTS, lambda: NOW, numbers)) as decider:
+        with trio.move_on_after(timedelta(milliseconds=80).total_seconds()):
+            await decider.ref.ask(question())
+        await trio.sleep(10)
+
+    assert registry.get_sample_value("pulsekeeper_decisions_committed_total") == 1
+    assert registry.get_sample_value("pulsekeeper_decisions_repeated_total") == 0

@@ -329,3 +329,73 @@ async def test_who_may_not_ask_any_more_may_still_report(desk: Desk) -> None:
     desk.answer = True
 
     assert (await routes.acknowledge(post({"campaignId": "hello", "outcome": "dismissed"}))).status == 204
+
+
+async def test_an_issuer_that_does_not_answer_costs_no_more_than_the_budget(
+    desk: Desk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: str) -> Person:
+        await trio.sleep_forever()
+        raise AssertionError("unreachable")
+
+    monkeypatch.setattr(desk, "identify", never)
+    before = trio.current_time()
+
+    reply = await desk.routes(budget="80ms").decide(post({"releaseId": "1.0"}, authorization=f"Bearer {USER_TOKEN}"))
+
+    assert is_degraded(reply)
+    assert trio.current_time() - before == pytest.approx(0.08)
+    assert desk.asked == []
+
+
+async def test_keys_that_cannot_be_looked_up_cost_no_more_than_the_budget(
+    desk: Desk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: str) -> Scope:
+        await trio.sleep_forever()
+        raise AssertionError("unreachable")
+
+    monkeypatch.setattr(desk, "authenticate", never)
+    before = trio.current_time()
+
+    assert is_degraded(await desk.routes(budget="80ms").decide(asking_why("an-admin-key")))
+    assert trio.current_time() - before == pytest.approx(0.08)
+
+
+async def test_an_issuer_and_a_decider_that_are_slow_share_the_budget(
+    desk: Desk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(_: str) -> Person:
+        await trio.sleep(0.05)
+        return Person("ann", ())
+
+    monkeypatch.setattr(desk, "identify", slow)
+    desk.answer = None
+    before = trio.current_time()
+
+    assert is_degraded(
+        await desk.routes(budget="80ms").decide(post({"releaseId": "1.0"}, authorization=f"Bearer {USER_TOKEN}"))
+    )
+    assert trio.current_time() - before == pytest.approx(0.08)
+
+
+async def test_the_budget_is_kept_by_the_next_timekeeper_as_well(autojump_clock: MockClock) -> None:
+    """Who asked while there was one is answered when there is another, and in time if that is in time."""
+    desk, waited = Desk(), list[float]()
+    routes = desk.routes(budget="80ms")
+
+    async def ask() -> None:
+        before = trio.current_time()
+        assert is_degraded(await routes.decide(post({"releaseId": "1.0"})))
+        waited.append(trio.current_time() - before)
+
+    async with trio.open_nursery() as nursery:
+        with trio.move_on_after(0.05):
+            nursery.start_soon(ask)
+            await desk.patience.keep()
+        nursery.start_soon(ask)
+        nursery.start_soon(desk.patience.keep)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+
+    assert waited == pytest.approx([0.08, 0.08])

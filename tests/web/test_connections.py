@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 from structlog.testing import capture_logs
+from trio.testing import MockClock
 
 from pulsekeeper.web.connections import Connection, Connections
 from pulsekeeper.web.wire import Reply, Request
@@ -192,7 +193,7 @@ async def test_a_client_that_leaves_in_the_middle_makes_room() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_mangled_requests_leave_nothing_behind(seed: int) -> None:
+async def test_mangled_requests_leave_nothing_behind(seed: int, patient_clock: MockClock) -> None:
     """No 500, no failed connection, and none that is still open when the front is told to end."""
     chance = random.Random(seed)  # noqa: S311  # a test that can be repeated
     with capture_logs() as logs:
@@ -232,3 +233,23 @@ async def say_and_leave(front: Running, raw: bytes, politely: bool) -> None:
 async def test_a_handshake_that_never_comes_is_given_up() -> None:
     async with serving(certfile=str(PEM), keyfile=str(PEM), request_timeout=seconds(0.1)) as front:
         assert await front.say() == b""
+
+
+async def test_a_handshake_that_never_comes_does_not_hold_up_the_end() -> None:
+    started = serving(certfile=str(PEM), keyfile=str(PEM), graceful_timeout=seconds(60))
+    with capture_logs() as logs:
+        async with started as front, await front.connect():
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            front.stop()
+            with trio.fail_after(1):
+                await front.ended.wait()
+    assert logs == []
+
+
+async def test_a_refusal_is_whole_although_the_application_replies_as_well(patient_clock: MockClock) -> None:
+    """The answer to what came before got in between, and cut it off."""
+    closing = POST + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(GREETING) + GREETING
+    async with serving() as front:
+        for _ in range(30):
+            answer = await front.say(closing + GET)
+            assert (answer.count(b"HTTP/1.1 "), problem_in(answer).status) == (1, 400)

@@ -5,7 +5,11 @@ import ssl
 import pytest
 import trio
 import trio.testing
+from structlog.testing import capture_logs
+from trio.testing import MockClock
 
+from pulsekeeper.web.connections import Connection
+from pulsekeeper.web.reading import Reading
 from pulsekeeper.web.wire import Reply, Request, json_reply
 from tests.web.clients import GET, GREETING, PEM, POST, problem_in, reply_of, rest_of, serving
 from tests.web.parts import seconds
@@ -140,6 +144,58 @@ async def test_who_hangs_up_breaks_nothing(slow: Door) -> None:
         await slow.entered.wait()
         slow.go_on.set()
         assert (await front.say(SAY.replace(b"Host", b"Connection: close\r\nHost"))).endswith(b'"said"')
+
+
+@pytest.mark.parametrize("begun_with", [0, 20], ids=["idle", "half-way"])
+async def test_what_arrives_in_the_moment_of_the_end_is_answered(
+    begun_with: int, patient_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was begun all the same, and cancelled half-way: it had been counted, perhaps stored, and nobody was told."""
+    receive, begin, scopes = Connection.receive_some, Reading.begin, list[trio.CancelScope]()
+
+    def note(reading: Reading) -> trio.CancelScope:
+        scopes.append(begin(reading))
+        return scopes[-1]
+
+    async def receive_late(connection: Connection, most: int | None = None) -> bytes | bytearray:
+        data = await receive(connection, most)
+        if data.endswith(SAY[-20:]) and len(scopes) == 1:
+            patient_clock.jump(5)  # so that it was time, and somebody has said so
+            scopes[0].cancel()
+        return data
+
+    async def store(_: Request) -> Reply:
+        await trio.lowlevel.checkpoint()
+        return json_reply("stored")
+
+    monkeypatch.setattr(Reading, "begin", note)
+    monkeypatch.setattr(Connection, "receive_some", receive_late)
+    ask = SAY.replace(b"/say", b"/store")
+    async with serving(store, express=True, keep_alive_timeout=seconds(5)) as front, await front.connect() as stream:
+        if begun_with:
+            await stream.send_all(ask[:begun_with])
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        await stream.send_all(ask[begun_with:])
+        assert (await reply_of(stream)).endswith(b'"stored"')
+        await stream.send_all(ask)
+        assert (await reply_of(stream)).endswith(b'"stored"')
+        began = trio.current_time()
+        with trio.fail_after(20):
+            assert await stream.receive_some() == b""
+        assert trio.current_time() - began == pytest.approx(5, abs=1.1)
+
+
+async def test_a_handler_that_gives_a_stream_by_mistake_is_noticed() -> None:
+    """Its answer was 200 with nothing in it."""
+
+    async def pour(_: Request) -> Reply:
+        return Reply(status=200, stream=lambda: None)  # type: ignore[arg-type, return-value]  # nobody opens it
+
+    with capture_logs() as logs:
+        async with serving(pour, express=True) as front:
+            assert await front.say(SAY.replace(b"/say", b"/pour")) == b""
+    [failure] = [entry for entry in logs if entry["event"] == "connection_failed"]
+    assert failure["log_level"] == "error"
 
 
 async def test_it_is_open_over_tls_as_well() -> None:

@@ -11,8 +11,6 @@ from pulsekeeper.web.reading import Reading
 
 IDLE = 75.0
 
-pytestmark = pytest.mark.usefixtures("autojump_clock")
-
 
 @asynccontextmanager
 async def watched() -> AsyncIterator[Reading]:
@@ -60,16 +58,16 @@ async def test_what_has_begun_has_a_deadline_of_its_own(autojump_clock: MockCloc
             reading.allow_until(2.0)
             reading.pause()
             await trio.sleep(500)
-        assert not reading.was_cancelled
+        assert not reading.is_over
 
 
-async def test_to_be_cancelled_is_not_to_be_late() -> None:
+async def test_to_be_cancelled_is_not_to_be_late(autojump_clock: MockClock) -> None:
     async with watched() as reading:
         with reading.begin():
             reading.allow_idleness()
             reading.cancel()
             await trio.sleep_forever()
-        assert (reading.was_cancelled, reading.is_late) == (True, False)
+        assert (reading.is_over, reading.is_late) == (True, False)
 
 
 async def test_a_new_scope_owes_nothing_to_the_one_before(autojump_clock: MockClock) -> None:
@@ -82,3 +80,53 @@ async def test_a_new_scope_owes_nothing_to_the_one_before(autojump_clock: MockCl
             reading.allow_idleness()
             await trio.sleep_forever()
         assert autojump_clock.current_time() == 1001 + IDLE
+
+
+async def test_a_server_that_allows_no_idleness_does_not_spin(autojump_clock: MockClock) -> None:
+    """While a request is answered, nothing is waited for, and the watcher has nothing to do."""
+    reading, looks = Reading(0.0), Looks()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reading.watch)
+        reading.pause()
+        trio.lowlevel.add_instrument(looks)
+        await trio.sleep(1.0)
+        trio.lowlevel.remove_instrument(looks)
+        with reading.begin():
+            reading.allow_idleness()
+            await trio.sleep_forever()
+        assert autojump_clock.current_time() < 1.1
+        reading.unwatch()
+    assert looks.count < 300
+
+
+class Looks(trio.abc.Instrument):
+    """Counts what the tasks do."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """One more."""
+        self.count += 1
+
+
+async def test_it_goes_on_watching_after_an_end_that_came_to_nothing(autojump_clock: MockClock) -> None:
+    """Something had arrived in the very same moment, so the connection went on."""
+    async with watched() as reading:
+        with reading.begin():
+            reading.allow_idleness()
+            await trio.sleep_forever()
+        with reading.begin():
+            await trio.sleep(IDLE / 2)
+            reading.allow_idleness()
+            await trio.sleep_forever()
+        assert autojump_clock.current_time() == 2.5 * IDLE
+
+
+async def test_what_has_been_ended_says_so_at_once(autojump_clock: MockClock) -> None:
+    async with watched() as reading:
+        with reading.begin():
+            assert not reading.is_over
+            reading.allow_until(1.0)
+            autojump_clock.jump(1.0)
+            assert (reading.is_over, reading.is_late) == (True, True)

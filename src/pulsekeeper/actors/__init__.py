@@ -5,6 +5,8 @@ The whole of it, in the order in which one learns it:
 * A message is any object. One that wants an answer is a `Question[R]`; whoever reads it calls `reply` (`question`).
 * A `Mailbox` is an address. `mailbox.ref` is its sending half: `tell`, `tell_nowait`, `ask`. Its reading half is an
   `Inbox`, made anew for each life of the actor: `get`, `batch`, `async for` (`mailbox`, `inbox`).
+* Who waits for an answer does so under Trio's deadlines; for what is asked with every request, one timer serves all
+  askers (`patience`).
 * An actor is anything with `async def run(self, inbox)`; one run of it is a life (`life`). A `ChildSpec` says how it is
   started, when it is restarted and how long it may take to end (`child`).
 * A `Supervisor` starts its children in order (`family`), restarts them by its strategy within its budget (`restarts`),

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import trio
 
 from pulsekeeper.actors.inbox import Inbox
-from pulsekeeper.actors.mailbox import Ref
+from pulsekeeper.actors.mailbox import MailboxClosed, MailboxFull, Ref
 from pulsekeeper.actors.question import Question
 
 M = TypeVar("M")
@@ -36,7 +36,12 @@ class Patience:
         self._drop_answered()
         self._waiting.append((trio.current_time() + self._seconds, question))
         self._someone_waits.set()
-        return await ref.ask(question)
+        try:
+            return await ref.ask(question)
+        except (MailboxFull, MailboxClosed):
+            if not question.asked:  # it was refused at once, so it is the last one, and may be asked again later
+                self._waiting.pop()
+            raise
 
     async def keep(self) -> None:
         """Give up on everybody for whom it is time, for ever."""

@@ -6,4 +6,13 @@ log can be worked out again from what was logged. It never learns who a person i
 keyed hashes and stay so. It never makes a page wait: a message that is late is worth less than a page that is there,
 so whatever goes wrong is answered with "show nothing". And an offer is not an impression: what was decided counts only
 for as long as it is reserved, until the site says that the person has really seen it.
+
+To be read in this order: `records`, the nouns; `rules/`, the decision; `turns`, one person, and `gathering`, a batch;
+`memory` and `trust`, what a node remembers of people and whether it believes it; `store`; `decider`, the actor;
+`reception` and `routes`. `rulebook/` keeps campaigns, releases and salts; `audit/` looks back.
+
+Where the time of a decision goes: about half of the node's is the connection (see `web`), an eighth the rules with all
+that is encoded, an eighth the commit, the rest passing questions and answers between tasks. What pays is what a batch
+shares: one write for all who wait, nothing read for whom the node remembers, and rules that were compiled when the book
+was made.
 """

@@ -190,18 +190,21 @@ class Decider:
         return turns, committed
 
     def _settle(self, asked: Sequence[Message], gathered: Gathered, turns: Turns, committed: Committed) -> None:
-        """Answer whom the commit has given the right to an answer."""
+        """Answer whom the commit has given the right to an answer. Some of them may have given up meanwhile."""
+        settled = 0
         for key, turn in turns.items():
             if turn is None:
+                settled += len(gathered.turns[key])
                 for place in gathered.turns[key]:
                     asked[place].fail(errors.Unavailable("nothing can be decided for this person"))
             elif turn.write is None or key in committed.saved:
                 self._remember(key, turn)
+                settled += len(turn.answers)
                 for place, answer in zip(gathered.turns[key], turn.answers, strict=True):
                     asked[place].reply(answer)  # type: ignore[arg-type]  # a turn gives each question its kind of answer
             elif committed.is_current:
                 self._memory.forget([key])
-        self._numbers.committed(len(asked), sum(one.answered for one in asked))
+        self._numbers.committed(len(asked), settled)
 
     def _remember(self, key: str, turn: Turn) -> None:
         for outcome in turn.outcomes:

@@ -71,7 +71,7 @@ class Lane:
         return Call(found[0], head, data[head.length : length])
 
     async def answer(self, call: Call, peer: str, *, close: bool) -> bytes:
-        """The reply, ready to be sent. Raises nothing but cancellation."""
+        """The reply, ready to be sent. Raises nothing but cancellation, and for a handler that gives a stream."""
         endpoint, raw = call.endpoint, Headers(call.head.fields)
         request = Request(
             method=endpoint.method,
@@ -83,4 +83,5 @@ class Lane:
             request_id=request_id(raw.get("x-request-id")),
         )
         reply = await self._gate.bare_answer(endpoint, request)
+        assert reply.stream is None, f"{endpoint.path} is express, and those have no streams"  # noqa: S101  # a bug
         return self._writer.write(reply, request, public=endpoint.public, close=close)

@@ -6,7 +6,7 @@ Relies on the inside of Hypercorn 0.18, which is why its version is pinned.
 from collections.abc import Callable
 
 import h11
-from hypercorn.events import Closed, Event
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.events import Request, StreamClosed
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
@@ -57,7 +57,10 @@ class Http11(H11Protocol):
         await super().stream_send(event)
 
     async def send_refusal(self, status: int) -> None:
-        """Refuse whatever has arrived so far. The connection is over with this."""
+        """Refuse whatever has arrived so far. The connection is over with this.
+
+        In one piece: the application may be about to reply to what came before, and would end this reply in its place.
+        """
         reply = self.refuse(status)
         headers = [
             ("Content-Type", reply.content_type or ""),
@@ -66,10 +69,9 @@ class Http11(H11Protocol):
             *reply.headers,
         ]
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        date = self.config.response_headers("h11")
-        await self._send_h11_event(h11.Response(status_code=reply.status, headers=encoded + date))
-        await self._send_h11_event(h11.Data(data=reply.body))
-        await self._send_h11_event(h11.EndOfMessage())
+        head = h11.Response(status_code=reply.status, headers=encoded + self.config.response_headers("h11"))
+        events = (head, h11.Data(data=reply.body), h11.EndOfMessage())
+        await self.send(RawData(b"".join([self.connection.send(event) or b"" for event in events])))
 
     async def _send_error_response(self, status_code: int) -> None:
         await self.send_refusal(status_code)

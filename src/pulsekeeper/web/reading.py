@@ -4,6 +4,9 @@ from math import inf
 
 import trio
 
+_NAP = 0.01
+"""Seconds that the watcher sleeps at least, so that a server which allows no idleness at all does not spin."""
+
 
 class Reading:
     """The scope in which a connection reads, and when that is to end.
@@ -49,14 +52,14 @@ class Reading:
         self._scope.cancel()
 
     @property
-    def was_cancelled(self) -> bool:
-        """Whether it was ended, whatever by."""
-        return self._scope.cancelled_caught
+    def is_over(self) -> bool:
+        """Whether it was ended, whatever by. What arrives in that very moment is not to be begun in it any more."""
+        return self._scope.cancel_called
 
     @property
     def is_late(self) -> bool:
         """Whether it was ended because nothing came in time."""
-        return self.was_cancelled and trio.current_time() >= min(self._idle_until, self._scope.deadline)
+        return self.is_over and trio.current_time() >= min(self._idle_until, self._scope.deadline)
 
     async def watch(self) -> None:
         """End it when the connection has been idle for too long. Runs beside the reader, until `unwatch`.
@@ -64,9 +67,12 @@ class Reading:
         It never sleeps longer than idleness may last, so it is awake in time for all that begins meanwhile.
         """
         with self._watching:
-            while (now := trio.current_time()) < self._idle_until:  # noqa: ASYNC110  # it is time that is waited for
-                await trio.sleep_until(min(self._idle_until, now + self._idle))
-            self.cancel()
+            while True:
+                now, due = trio.current_time(), self._idle_until
+                if due <= now:
+                    self.cancel()
+                    due = inf
+                await trio.sleep_until(max(min(due, now + self._idle), now + _NAP))
 
     def unwatch(self) -> None:
         """Nobody reads any more."""

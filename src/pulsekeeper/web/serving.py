@@ -54,7 +54,7 @@ class HttpConnection(TCPServer):
         super().__init__(ASGIWrapper(app), config, context, ConnectionState({}), stream)  # type: ignore[arg-type]  # as above
         self.protocol = None
         self._connection = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
-        self._connection.on_leave = self._leave
+        self._connection.on_leave = self._connection.abort  # while hands are shaken nothing has been asked
         self._is_plain = stream is self._connection
         self._lane = app.lane
         self._uploads = app.uploads
@@ -81,6 +81,7 @@ class HttpConnection(TCPServer):
             if isinstance(self.stream, trio.SSLStream):
                 with trio.fail_after(self._patience):
                     await self.stream.do_handshake()
+            self._connection.on_leave = self._leave
             self._note_addresses()
             with Upload(self._uploads) as self._upload:
                 async with TaskGroup() as self._task_group:
@@ -117,10 +118,13 @@ class HttpConnection(TCPServer):
                 return
             if data and self._is_ours():
                 self._held += data
-                if not await self._take_express():
+                if self._reading.is_over or not await self._take_express():
                     return
-            elif data or self._held or self.protocol is not None:
-                await self._hand_over(data)
+            else:
+                if self._held:  # the half of a request, behind which the client has closed: only Hypercorn refuses it
+                    await self._hand_over(b"")
+                if data or self.protocol is not None:
+                    await self._hand_over(data)
             if not data:
                 return
 
@@ -207,7 +211,7 @@ class HttpConnection(TCPServer):
 
     async def _finish(self) -> None:
         """Nothing is read any more: because the client has left, or has been silent in the middle of a head."""
-        if self._reading.was_cancelled and self._is_ours():
+        if self._reading.is_over and self._is_ours():
             await self.stream.aclose()  # nothing is under way, and nobody waits for last words
         if self.protocol is not None:
             if self._reading.is_late and self.protocol.in_head:

@@ -18,19 +18,27 @@ _MOST_FIELDS = 100
 
 
 class Headers:
-    """The headers of a request: read-only, lower-case names, looked up without copying them first."""
+    """The headers of a request: read-only, looked up by their names in lower case."""
 
-    __slots__ = ("_raw",)
+    __slots__ = ("_by_name",)
 
     def __init__(self, raw: Sequence[tuple[bytes, bytes]] = ()) -> None:
         """`raw` is as ASGI gives it: names in lower case, in the order of arrival, repeated ones apart."""
-        self._raw = raw
+        by_name = dict(raw)
+        self._by_name = by_name if len(by_name) == len(raw) else _joined(raw)
 
     def get(self, name: str) -> str | None:
         """The value of `name` (lower case), several joined by a comma as RFC 9110 has it; `None` when it is absent."""
-        wanted = name.encode("latin-1")
-        values = [value for key, value in self._raw if key == wanted]
-        return b", ".join(values).decode("latin-1") if values else None
+        value = self._by_name.get(name.encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
+
+
+def _joined(raw: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
+    """One pass, however many fields there are: a client may send thousands."""
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in raw:
+        values.setdefault(name, []).append(value)
+    return {name: b", ".join(each) for name, each in values.items()}
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

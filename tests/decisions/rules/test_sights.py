@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pulsekeeper.decisions.rules.expressions import grammar, sights
 from pulsekeeper.decisions.rules.expressions.compiled import Expression, context
 from pulsekeeper.decisions.rules.expressions.sights import MISSING, Sight, Sights
+from pulsekeeper.decisions.rules.model import Attribute
 from tests.support.rules import book_of, call, campaign, reason
 
 VALUES: dict[str, dict[str, object] | object] = {
@@ -102,6 +103,15 @@ def test_what_python_takes_for_equal_is_told_apart() -> None:
     assert [reason(zero, None, call(attributes={"n": n})) for n in (0.0, -0.0, 0.0)] == ["shown", "expression", "shown"]
 
 
+@given(st.lists(st.sampled_from([1, 1.0, True, "1", "1.0", "True", 0.0, -0.0, "0.0", False, ("1.0",), (), ""])))
+def test_a_number_is_not_what_is_written_the_same(values: list[Attribute]) -> None:
+    """Whoever sends `"1.0"` does not get the answer to whoever sent 1.0, nor the other way round."""
+    expression = Expression("attributes.n == 1.0")
+    group = Sights([expression])
+    for value in values:
+        assert group.of((value,)).holds(expression) == expression.holds(context({"attributes": {"n": value}}))
+
+
 def test_expressions_that_look_at_the_time_are_asked_each_time() -> None:
     group = Sights([Expression("now > timestamp('2025-10-01T00:00:00Z')")])
     assert group.of((VALUES["now"],)) is not group.of((VALUES["now"],))
@@ -114,3 +124,24 @@ def test_the_same_values_are_seen_once_and_only_so_many_are_remembered(monkeypat
     for number in range(50):
         assert group.of((number,)).holds(Expression("visits.today > 1")) == (number > 1)
         assert len(group._known) <= 20
+
+
+def test_large_things_are_remembered_as_far_as_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may send a list of long texts, and another one the next time."""
+    monkeypatch.setattr(sights, "MOST_TEXT", 10_000)
+    expression = Expression("'x' in attributes.tags || attributes.plan == 'free'")
+    group = Sights([expression])
+    for number in range(200):
+        free = number % 3 == 0
+        assert group.of(("free" if free else f"{number}", (f"{number:0256}",) * 5)).holds(expression) == free
+        assert len(str(list(group._known))) <= 10_000
+
+
+def test_only_what_is_looked_at_now_is_held_in_cel() -> None:
+    """Whoever was seen before says the same when they are seen again, of another expression, too."""
+    one, other = Expression("visits.today > 1"), Expression("visits.today > 2")
+    group = Sights([one, other])
+    for number in range(5):
+        group.of((number,)).holds(one)
+    assert [seen for seen in group._known.values() if seen._context is not None] == [group.of((4,))]
+    assert [group.of((number,)).holds(other) for number in range(5)] == [False, False, False, True, True]

@@ -102,12 +102,12 @@ async def wait_for_answer(question: Question[R]) -> R:
     question._state = _State.ASKED  # noqa: SLF001  # the two halves of one mechanism, here and below
     question._asker = trio.lowlevel.current_task()  # noqa: SLF001
 
-    def give_up(_: object) -> trio.lowlevel.Abort:
+    def abandon(_: object) -> trio.lowlevel.Abort:
         question._asker = None  # noqa: SLF001
         question._end(_State.ABANDONED)  # noqa: SLF001
         return trio.lowlevel.Abort.SUCCEEDED
 
-    answer: R = await trio.lowlevel.wait_task_rescheduled(give_up)
+    answer: R = await trio.lowlevel.wait_task_rescheduled(abandon)
     return answer
 
 

@@ -1,4 +1,7 @@
-"""asyncpg behind one asyncio loop that runs inside Trio. The only module that knows either of the two."""
+"""The asyncio loop that runs inside Trio, and asyncpg on it.
+
+`line` is the way past the loop; nobody above `session` knows of any of this.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -14,27 +17,13 @@ from pulsekeeper.errors import Invalid, Unavailable
 from pulsekeeper.postgres.codecs import CODECS
 from pulsekeeper.postgres.failures import TransactionConflict, failure
 from pulsekeeper.postgres.line import Line
+from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.session import Session
 
 T = TypeVar("T")
 _STUMBLES = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 _CAUSES = (OSError, asyncpg.PostgresError, asyncio.CancelledError, *_STUMBLES)
 _log = structlog.get_logger(__name__)
-
-
-class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg ships no types
-    """One row. Columns by name, `row["seen_at"]` or `row.seen_at`; `jsonb` is `bytes`, times are aware and in UTC.
-
-    No column may be called `get`, `items`, `keys` or `values`: a row has methods of these names.
-    """
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:  # the statement decides on the type, and no checker reads it
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
 
 
 class _Loop(Protocol):

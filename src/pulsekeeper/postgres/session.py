@@ -6,15 +6,13 @@ once; the session is then in doubt until `mend` has run.
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import trio
 
 from pulsekeeper.errors import Unavailable
 from pulsekeeper.postgres.line import Line
-
-if TYPE_CHECKING:
-    from pulsekeeper.postgres.driver import Row
+from pulsekeeper.postgres.rows import Row, rows_in
 
 T = TypeVar("T")
 _MEND = "rollback; close all; unlisten *; reset all; select pg_advisory_unlock_all()"
@@ -51,7 +49,7 @@ class Session:
         self._line.catch_up()
         return not self._raw.is_closed()
 
-    async def fetch(self, sql: str, args: Sequence[object] = ()) -> "list[Row]":
+    async def fetch(self, sql: str, args: Sequence[object] = ()) -> list[Row]:
         """All rows of one statement, which the server keeps prepared for this session."""
         rows: list[Row] = await self._ask(self._raw.fetch, sql, *args)
         return rows
@@ -67,7 +65,6 @@ class Session:
 
     async def copy_in(self, table: str, columns: Sequence[str], records: Iterable[Sequence[object]]) -> int:
         """Load rows by COPY, all or none. Gives their number."""
-        self._line.go_by_loop()
         tag: str = await self._cross(self._raw.copy_records_to_table(table, columns=columns, records=records))
         return rows_in(tag)
 
@@ -87,7 +84,6 @@ class Session:
 
     async def close(self) -> None:
         """Say goodbye to the server."""
-        self._line.go_by_loop()
         await self._cross(self._raw.close())
 
     def terminate(self) -> None:
@@ -107,6 +103,7 @@ class Session:
         raise _too_late()
 
     async def _cross(self, work: Coroutine[object, object, T]) -> T:
+        self._line.go_by_loop()
         with trio.move_on_after(self.statement_limit):
             try:
                 return await self._bridge.cross(work)
@@ -124,9 +121,3 @@ class Session:
 
 def _too_late() -> Unavailable:
     return Unavailable("The database did not answer in time.", retry_after=1.0)
-
-
-def rows_in(tag: str) -> int:
-    """The number of rows in a server's tag: 3 for `UPDATE 3` and for `INSERT 0 3`, 0 for `LISTEN`."""
-    count = tag.rpartition(" ")[2]
-    return int(count) if count.isdigit() else 0

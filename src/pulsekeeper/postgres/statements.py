@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pulsekeeper.postgres.driver import Row
 from pulsekeeper.postgres.queries import Query
-from pulsekeeper.postgres.session import Session, rows_in
+from pulsekeeper.postgres.rows import Row, rows_in
+from pulsekeeper.postgres.session import Session
 
 T = TypeVar("T")
 

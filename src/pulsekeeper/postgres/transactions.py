@@ -13,8 +13,8 @@ from typing import Literal, Self
 import trio
 
 from pulsekeeper.errors import Unavailable
-from pulsekeeper.postgres.driver import Row
 from pulsekeeper.postgres.queries import Query
+from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.session import Session
 from pulsekeeper.postgres.statements import Statements
 

@@ -133,7 +133,7 @@ class Recorder:
         is committed by itself.
         """
         for _ in range(_ATTEMPTS):
-            left = [each for each in questions if not each.answered and not each.abandoned]
+            left = [each for each in questions if each.is_wanted]
             if not left:
                 return
             began = trio.current_time()

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.driver import Row
+from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.transactions import Transaction
 from pulsekeeper.sessions.columns import Voice, is_in_time, of_events, of_openings, of_voices, voices
 from pulsekeeper.sessions.model import Settings

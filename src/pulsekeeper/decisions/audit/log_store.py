@@ -14,7 +14,7 @@ from pulsekeeper.decisions.records import Identity
 from pulsekeeper.decisions.rules.book import RuleBook, open_book
 from pulsekeeper.ids import made_at
 from pulsekeeper.postgres import queries
-from pulsekeeper.postgres.driver import Row
+from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.statements import Statements
 
 _Q = queries.load("pulsekeeper.decisions")

@@ -19,8 +19,8 @@ from pulsekeeper.decisions.audit.dossiers import (
 from pulsekeeper.decisions.audit.log_store import logged
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.driver import Row
 from pulsekeeper.postgres.queries import Query
+from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.statements import Statements
 from pulsekeeper.postgres.transactions import Transaction
 

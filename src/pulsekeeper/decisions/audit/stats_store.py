@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pulsekeeper.decisions.audit.stats import Days, Impressions, ReleaseReply
 from pulsekeeper.postgres import queries
-from pulsekeeper.postgres.driver import Row
+from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.statements import Statements
 
 _Q = queries.load("pulsekeeper.decisions")

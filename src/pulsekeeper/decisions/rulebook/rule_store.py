@@ -14,7 +14,7 @@ from pulsekeeper.decisions.rules.campaigns import Campaign, Release
 from pulsekeeper.decisions.rules.model import Policy
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.driver import Row
+from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.statements import Statements
 from pulsekeeper.postgres.transactions import Transaction
 

@@ -10,7 +10,7 @@ from msgspec import Raw
 from pulsekeeper import errors
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.driver import Row
+from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.transactions import Cursor
 from pulsekeeper.sessions.archive.periods import Period
 from pulsekeeper.sessions.archive.timeline import CLOCK_DIFFERENCE, Session, TimelineEvent

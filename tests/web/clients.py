@@ -63,12 +63,18 @@ async def reply_of(stream: trio.abc.ReceiveStream) -> bytes:
     received = bytearray()
     with trio.fail_after(2):
         while b"\r\n\r\n" not in received:
-            received += await stream.receive_some()
+            received += await _more_of(stream)
         head, _, body = bytes(received).partition(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
         while len(body) < length:
-            body += await stream.receive_some()
+            body += await _more_of(stream)
     return head + b"\r\n\r\n" + body
+
+
+async def _more_of(stream: trio.abc.ReceiveStream) -> bytes:
+    piece = bytes(await stream.receive_some())
+    assert piece, "the server has closed in the middle of a reply"
+    return piece
 
 
 def problem_in(answer: bytes) -> Problem:

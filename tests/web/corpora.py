@@ -139,8 +139,8 @@ BODIES = {
     "chunks and a length": HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + FAIL,
     "an extension of a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n20;a=b\r\n" + BODY + b"\r\n0\r\nX: y\r\n\r\n",
     "a chunk of no length": HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x20\r\n" + BODY + b"\r\n0\r\n\r\n",
-    "six hundred at once": GET * 400 + GREET * 100 + THINGS + GET * 100,
-    "three hundred in turns": (GET + THINGS) * 150,
+    "two hundred at once": GET * 100 + GREET * 50 + THINGS + GET * 50,
+    "sixty in turns": (GET + THINGS) * 30,
 }
 """Where does a request end?"""
 

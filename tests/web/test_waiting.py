@@ -7,15 +7,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from pulsekeeper.web.reading import Reading
+from pulsekeeper.web.waiting import ClientWait
 
 IDLE = 75.0
 
 
 @asynccontextmanager
-async def watched() -> AsyncIterator[Reading]:
+async def watched() -> AsyncIterator[ClientWait]:
     """One with its watcher beside it."""
-    reading = Reading(IDLE)
+    reading = ClientWait(IDLE)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reading.watch)
         yield reading
@@ -84,7 +84,7 @@ async def test_a_new_scope_owes_nothing_to_the_one_before(autojump_clock: MockCl
 
 async def test_a_server_that_allows_no_idleness_does_not_spin() -> None:
     """While a request is answered, nothing is waited for, and the watcher has nothing to do."""
-    reading, looks = Reading(0.0), Looks()
+    reading, looks = ClientWait(0.0), Looks()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reading.watch)
         trio.lowlevel.add_instrument(looks)

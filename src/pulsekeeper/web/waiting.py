@@ -8,7 +8,7 @@ _NAP = 0.01
 """Seconds that the watcher sleeps at least, so that a server which allows no idleness at all does not spin."""
 
 
-class Reading:
+class ClientWait:
     """The scope in which a connection reads, and when that is to end.
 
     Moving the deadline of a scope costs more than parsing a request, and idleness begins anew after each of them. So

@@ -1,4 +1,7 @@
-from pulsekeeper.decisions.gathering import Ask, Gathered, gather
+"""Questions are put together by person, and name every row that it takes to answer them."""
+
+from pulsekeeper.decisions.decider import Acknowledge, Decide, Message
+from pulsekeeper.decisions.gathering import Gathered, gather
 from pulsekeeper.decisions.rulebook.shelf import Rules
 from pulsekeeper.decisions.rules.acks import AckRequest
 from pulsekeeper.decisions.rules.book import compile_book
@@ -17,14 +20,14 @@ def key(asker: Asker, salt: bytes = b"new") -> str:
     return anonymous_key(asker.kind, asker.value, environment="test", salt=salt)
 
 
-def gathered(*asks: Ask, former_salt: bytes | None = None) -> Gathered:
+def gathered(*questions: Message, former_salt: bytes | None = None) -> Gathered:
     previous = None if former_salt is None else Pseudonyms("test", former_salt)
     book = compile_book([], [], settings().policy())
-    return gather(asks, Rules(revision=1, book=book, in_force=Pseudonyms("test", b"new"), previous=previous))
+    return gather(questions, Rules(revision=1, book=book, in_force=Pseudonyms("test", b"new"), previous=previous))
 
 
 def test_questions_are_put_together_by_person_in_their_order() -> None:
-    batch = gathered(Ask(BROWSER, REQUEST), Ask(ADDRESS, REQUEST, explain=True), Ask(BROWSER, REQUEST))
+    batch = gathered(Decide(BROWSER, REQUEST), Decide(ADDRESS, REQUEST, explain=True), Decide(BROWSER, REQUEST))
 
     assert batch.turns == {key(BROWSER): [0, 2], key(ADDRESS): [1]}
     assert [wish.person.key for wish in batch.wishes] == [key(BROWSER), key(ADDRESS), key(BROWSER)]
@@ -33,7 +36,7 @@ def test_questions_are_put_together_by_person_in_their_order() -> None:
 
 
 def test_a_user_s_browser_is_read_and_the_address_of_one_is_not() -> None:
-    batch = gathered(Ask(USER, REQUEST), Ask(USER_WITHOUT_BROWSER, REQUEST))
+    batch = gathered(Decide(USER, REQUEST), Decide(USER_WITHOUT_BROWSER, REQUEST))
 
     assert batch.keys == {"user:ann", "user:bob", key(BROWSER)}
     assert batch.browsers == batch.fresh == {key(BROWSER)}
@@ -43,20 +46,20 @@ def test_a_user_s_browser_is_read_and_the_address_of_one_is_not() -> None:
 
 def test_who_reports_is_read_afresh() -> None:
     report = AckRequest(campaign_id="hello", outcome="shown")
-    batch = gathered(Ask(BROWSER, report), Ask(ADDRESS, REQUEST))
+    batch = gathered(Acknowledge(BROWSER, report), Decide(ADDRESS, REQUEST))
 
     assert batch.fresh == {key(BROWSER)}
 
 
 def test_former_keys_are_those_of_the_salt_before() -> None:
-    asks = (Ask(BROWSER, REQUEST), Ask(ADDRESS, REQUEST), Ask(USER_WITHOUT_BROWSER, REQUEST))
+    questions = (Decide(BROWSER, REQUEST), Decide(ADDRESS, REQUEST), Decide(USER_WITHOUT_BROWSER, REQUEST))
 
-    assert gathered(*asks).former_keys == {}
-    assert gathered(*asks, former_salt=b"old").former_keys == {
+    assert gathered(*questions).former_keys == {}
+    assert gathered(*questions, former_salt=b"old").former_keys == {
         key(BROWSER): key(BROWSER, b"old"),
         key(ADDRESS): key(ADDRESS, b"old"),
     }
 
 
 def test_the_former_key_of_a_user_s_browser_is_known_too() -> None:
-    assert gathered(Ask(USER, REQUEST), former_salt=b"old").former_keys == {key(BROWSER): key(BROWSER, b"old")}
+    assert gathered(Decide(USER, REQUEST), former_salt=b"old").former_keys == {key(BROWSER): key(BROWSER, b"old")}

@@ -1,3 +1,5 @@
+"""What a node remembers of visitors: what was put in comes out again, and it takes no more room than it may."""
+
 import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256

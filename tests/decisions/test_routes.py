@@ -192,7 +192,7 @@ async def test_an_explanation_is_for_operators(desk: Desk) -> None:
         await routes.decide(asking_why("a-worker-key"))
 
     await routes.decide(asking_why("an-admin-key"))
-    assert [(each.ask.explain, each.asker.subject) for each in desk.asked] == [(True, None)]
+    assert [(each.explain, each.asker.subject) for each in desk.asked] == [(True, None)]
 
 
 async def test_a_report_is_answered_when_it_is_stored(desk: Desk) -> None:
@@ -201,7 +201,7 @@ async def test_a_report_is_answered_when_it_is_stored(desk: Desk) -> None:
     reply = await desk.routes().acknowledge(post({"campaignId": "hello", "outcome": "shown", "visitorId": "browser-1"}))
 
     assert (reply.status, reply.body) == (204, b"")
-    assert desk.asked[0].ask.what == AckRequest(campaign_id="hello", outcome="shown", visitor_id="browser-1")
+    assert desk.asked[0].what == AckRequest(campaign_id="hello", outcome="shown", visitor_id="browser-1")
 
 
 async def test_a_report_of_what_was_never_offered_is_not_found(desk: Desk) -> None:

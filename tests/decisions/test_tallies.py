@@ -3,8 +3,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
 from pulsekeeper.decisions import tallies
-from pulsekeeper.decisions.rules.book import Findings
 from pulsekeeper.decisions.rules.conditions import EXPRESSION_FAILED
+from pulsekeeper.decisions.rules.findings import Findings
 from pulsekeeper.decisions.tallies import MOST_CAMPAIGNS, CampaignTally, FindingsTally
 
 

@@ -8,6 +8,7 @@ decided from, and the database refuses what has been overtaken. Such questions a
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import inf
+from typing import ClassVar
 
 import structlog
 import trio
@@ -16,7 +17,7 @@ from pulsekeeper import errors
 from pulsekeeper.actors.inbox import Inbox
 from pulsekeeper.actors.question import Question
 from pulsekeeper.clock import Clock
-from pulsekeeper.decisions.gathering import Ask, Gathered, gather
+from pulsekeeper.decisions.gathering import Gathered, gather
 from pulsekeeper.decisions.memory import Memory
 from pulsekeeper.decisions.numbers import Numbers
 from pulsekeeper.decisions.records import NOBODY, Committed, Stored
@@ -42,13 +43,8 @@ class Decide(Question[bytes]):
     """
 
     asker: Asker
-    request: DecideRequest
+    what: DecideRequest
     explain: bool = False
-
-    @property
-    def ask(self) -> Ask:
-        """The question without its asker's mailbox."""
-        return Ask(self.asker, self.request, self.explain)
 
 
 class Acknowledge(Question[bool]):
@@ -58,12 +54,8 @@ class Acknowledge(Question[bool]):
     """
 
     asker: Asker
-    report: AckRequest
-
-    @property
-    def ask(self) -> Ask:
-        """The report without its asker's mailbox."""
-        return Ask(self.asker, self.report)
+    what: AckRequest
+    explain: ClassVar[bool] = False
 
 
 Message = Decide | Acknowledge
@@ -135,7 +127,7 @@ class Decider:
             left, rules = [one for one in questions if one.is_wanted], self._shelf.rules
             if not left or rules is None:
                 return
-            gathered = gather([one.ask for one in left], rules)
+            gathered = gather(left, rules)
             try:
                 turns, committed = await attempt(gathered, rules, overtaken)
             except TransactionConflict:
@@ -151,7 +143,7 @@ class Decider:
                 await self._shelf.refresh()
 
     async def _trusting(self, gathered: Gathered, rules: Rules, _: Mapping[str, Stored]) -> tuple[Turns, Committed]:
-        known = self._believed(gathered)
+        known = self._from_memory(gathered)
         turns, committed = await self._informed(gathered, rules, known)
         if committed.is_current:
             self._trust.note(len(known), len(known.keys() - committed.saved))
@@ -164,11 +156,12 @@ class Decider:
         async with self._store.holding(list(gathered.turns)) as (store, known):
             return await self._commit(gathered, await _completed(known, gathered, store), rules, store)
 
-    def _believed(self, gathered: Gathered) -> Mapping[str, Stored]:
-        """What memory says, where it is worth being asked."""
-        keys = gathered.keys
-        known = self._memory.known(keys - gathered.fresh) if self._trust.is_justified else {}
-        if not self._trust.is_justified:
+    def _from_memory(self, gathered: Gathered) -> Mapping[str, Stored]:
+        """What memory says, where it is worth being asked; where it is not, it is a little more so the next time."""
+        keys, known = gathered.keys, dict[str, Stored]()
+        if self._trust.is_justified:
+            known = self._memory.known(keys - gathered.fresh)
+        else:
             self._trust.wane()
         self._numbers.recalled(len(known), len(keys) - len(known))
         return known

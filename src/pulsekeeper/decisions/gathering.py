@@ -1,6 +1,7 @@
 """The questions in hand, put together by person, and which rows it takes to answer them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -11,12 +12,20 @@ from pulsekeeper.decisions.rules.people import Asker
 from pulsekeeper.decisions.turns import Wish
 
 
-class Ask(Struct, frozen=True, gc=False):
+class Asked(Protocol):
     """One thing that somebody asks or reports, before it is known under which key they are."""
 
-    asker: Asker
-    what: DecideRequest | AckRequest
-    explain: bool = False
+    @property
+    def asker(self) -> Asker:
+        """Who."""
+
+    @property
+    def what(self) -> DecideRequest | AckRequest:
+        """What."""
+
+    @property
+    def explain(self) -> bool:
+        """Whether the reply says what became of every campaign."""
 
 
 class Gathered(Struct, frozen=True, kw_only=True):
@@ -49,14 +58,14 @@ class Gathered(Struct, frozen=True, kw_only=True):
         return {key: former for key, former in formers.items() if former is not None}
 
 
-def gather(asks: Sequence[Ask], rules: Rules) -> Gathered:
+def gather(questions: Sequence[Asked], rules: Rules) -> Gathered:
     """Find out who asks what."""
     wishes: list[Wish] = []
     turns: dict[str, list[int]] = {}
     strangers: dict[str, Asker] = {}
     browsers, reporting = set[str](), set[str]()
-    for place, ask in enumerate(asks):
-        asker = ask.asker
+    for place, question in enumerate(questions):
+        asker = question.asker
         person = rules.person(asker)
         browser = _browser(asker, rules)
         if browser is not None:
@@ -64,9 +73,9 @@ def gather(asks: Sequence[Ask], rules: Rules) -> Gathered:
             strangers[browser] = asker
         elif asker.subject is None:
             strangers[person.key] = asker
-        if isinstance(ask.what, AckRequest):
+        if isinstance(question.what, AckRequest):
             reporting.add(person.key)
-        wishes.append(Wish(person=person, what=ask.what, anonymous_key=browser, explain=ask.explain))
+        wishes.append(Wish(person=person, what=question.what, anonymous_key=browser, explain=question.explain))
         turns.setdefault(person.key, []).append(place)
     return Gathered(
         wishes=wishes,

@@ -83,7 +83,7 @@ def _stored(rows: Iterable[Row]) -> dict[str, Stored]:
 
 def _committed(keys: Sequence[str], unsaved: Sequence[Row]) -> Committed:
     """What became of a batch of which not all was written."""
-    if unsaved[0]["person_key"] is None:
+    if unsaved[0]["person_key"] is None:  # a row without a key: the rules have changed
         return Committed(is_current=False, saved=frozenset())
     saved = frozenset(keys).difference(row["person_key"] for row in unsaved)
     overtaken = _stored(row for row in unsaved if row["version"] is not None)
@@ -92,6 +92,7 @@ def _committed(keys: Sequence[str], unsaved: Sequence[Row]) -> Committed:
 
 # A list for each column, because a statement takes any number of rows as arrays. Times as numbers and JSON as text, for
 # the driver takes up to three times as long over its own ways, and this is done for every decision.
+# Not each column as one text, as `sessions.columns` has them: most of these are JSON, which would be escaped once more.
 
 
 def _states(writes: Sequence[Write]) -> _Columns:

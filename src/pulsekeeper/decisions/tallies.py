@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pulsekeeper.decisions.rules.book import Findings
+from pulsekeeper.decisions.rules.findings import Findings
 
 MOST_CAMPAIGNS = 200
 OTHER = "other"

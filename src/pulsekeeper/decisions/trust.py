@@ -4,7 +4,7 @@ _WINDOW = 64
 """How many people it takes to change one's mind."""
 _MOST = 0.3
 """From this share of overtaken states on, reading them all first is cheaper than finding out at the commit."""
-_HOPE = 0.99
+_WANING = 0.99
 """What is left of the doubt after a batch for which memory was not asked: so that it is asked again some day."""
 
 
@@ -31,4 +31,4 @@ class Trust:
 
     def wane(self) -> None:
         """A batch went by without the memory."""
-        self._overtaken *= _HOPE
+        self._overtaken *= _WANING

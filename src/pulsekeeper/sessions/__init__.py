@@ -8,7 +8,7 @@ see figures, sessions and events.
 
 To be read in this order: `model` and `records`, the nouns; what becomes of the body of a call, purely: `packing` takes
 it apart, `judging` (with `names` and `fields`) judges each event, `verdicts` says what the client is told; `tokens` and
-`signing`, who may speak; `store` (with `columns`); the actors `recorder` and `reaper`; `routes`, with `reception` and
-`backlog` at the door. `usage/` works figures out, `archive/` gives out what is stored, `upkeep/` deletes what is too
-old, and `sampling/` makes sessions up for demos.
+`signing`, who may speak; `store` (with `speakers` and `columns`); the actors `recorder` and `reaper`; `routes`, with
+`reception` and `backlog` at the door. `usage/` works figures out, `archive/` gives out what is stored, `upkeep/`
+deletes what is too old, and `sampling/` makes sessions up for demos.
 """

@@ -12,9 +12,10 @@ from pulsekeeper.postgres import queries
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.rows import Row
 from pulsekeeper.postgres.transactions import Transaction
-from pulsekeeper.sessions.columns import Voice, is_in_time, of_events, of_openings, of_voices, voices
+from pulsekeeper.sessions.columns import of_events, of_openings, of_speakers
 from pulsekeeper.sessions.model import Settings
 from pulsekeeper.sessions.records import LONG, Claims, Heard, Opening, Speech, Standing, Swept
+from pulsekeeper.sessions.speakers import Speaker, is_in_time, speakers
 
 _Q = queries.load("pulsekeeper.sessions")
 _STANDINGS = {each.value: each for each in Standing}
@@ -54,10 +55,10 @@ class SessionStore:
         Those of one session count as one: they were received within moments of each other. A session that its client
         ends is alive for all of them.
         """
-        places, heard = voices(speeches, self._max_length)
+        places, heard = speakers(speeches, self._max_length)
         [row] = await self._database.fetch(
             _Q.speak,
-            **of_voices(heard),
+            **of_speakers(heard),
             **of_events(speeches, places),
             late=self._late,
             fresh=self._fresh,
@@ -100,7 +101,7 @@ class SessionStore:
         await transaction.execute(_Q.take_out_of_presence, id=installation_id, fresh=self._fresh)
         await transaction.execute(_Q.erase_sessions, id=installation_id)
 
-    async def _standings(self, heard: Sequence[Voice], row: Row) -> list[Standing]:
+    async def _standings(self, heard: Sequence[Speaker], row: Row) -> list[Standing]:
         """By session. About those that are not there it is asked afterwards whether their consent was taken back: a
         session that is erased meanwhile is seen to be gone before its withdrawal is seen.
         """

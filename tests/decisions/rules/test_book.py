@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from pulsekeeper.decisions.rules import book as books
+from pulsekeeper.decisions.rules import findings
 from pulsekeeper.decisions.rules.book import compile_book, open_book
 from pulsekeeper.decisions.rules.campaigns import Cap, Release
 from pulsekeeper.decisions.rules.model import Policy
@@ -78,9 +78,9 @@ def test_what_decisions_come_to_is_worked_out_once() -> None:
 
 
 def test_only_so_much_of_what_decisions_came_to_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books, "MOST_FINDINGS", 10)
+    monkeypatch.setattr(findings, "MOST_FINDINGS", 10)
     book = compile_book([ONE, OTHER], (), POLICY)
     for number in range(20):
-        findings = book.findings(("inactive", f"code-{number}"))
-        assert [verdict.reason for verdict in findings.verdicts] == ["inactive", f"code-{number}"]
-        assert len(book.remembered) * 2 <= 10
+        found = book.findings.of(("inactive", f"code-{number}"))
+        assert [verdict.reason for verdict in found.verdicts] == ["inactive", f"code-{number}"]
+        assert len(book.findings) * 2 <= 10

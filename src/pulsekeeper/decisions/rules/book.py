@@ -6,26 +6,22 @@ decision only compares. The content is kept as bytes: a book that is opened from
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from pulsekeeper.decisions.rules.campaigns import Campaign, Release
-from pulsekeeper.decisions.rules.conditions import EXPRESSION_FAILED, Check, checks_of
+from pulsekeeper.decisions.rules.conditions import Check, checks_of
 from pulsekeeper.decisions.rules.entries import Entry, entry_of
 from pulsekeeper.decisions.rules.expressions.sights import Sights
-from pulsekeeper.decisions.rules.model import Policy, Verdict
+from pulsekeeper.decisions.rules.findings import KnownFindings
+from pulsekeeper.decisions.rules.model import Policy
 from pulsekeeper.decisions.rules.releases import Releases
 from pulsekeeper.decisions.rules.visits import Terms
 from pulsekeeper.zones import known_zones
 
 Part = TypeVar("Part", Campaign, Release)
-Finding = str | tuple[str, ...]
-"""What became of one campaign: the code of its refusal, or, where it is shown, the reasons, the strongest first."""
-MOST_FINDINGS = 100_000
-"""In the memory of one rule book, in all that it remembers."""
 
 
 class Content(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -46,33 +42,6 @@ class Edition(Struct, frozen=True):
     """SHA-256 of `content`, in hex."""
 
 
-class Findings:
-    """What became of every campaign in a decision, and whatever follows from that alone: worked out once.
-
-    Most decisions come to the same as some other did: everybody is refused by the same rules, and nothing is shown.
-    """
-
-    def __init__(self, campaign_ids: Sequence[str], found: Sequence[Finding]) -> None:
-        self.campaign_ids = campaign_ids
-        self.found = found
-
-    @cached_property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Each campaign of the book once, in the order in which they win."""
-        return tuple(map(_verdict, self.campaign_ids, self.found))
-
-    @cached_property
-    def reasons(self) -> bytes:
-        """Each campaign with its reason, as JSON."""
-        return msgspec.json.encode(dict(zip(self.campaign_ids, map(_reason, self.found), strict=True)))
-
-    @cached_property
-    def failures(self) -> tuple[str, ...]:
-        """The campaigns whose expression failed. They count as refused by it."""
-        pairs = zip(self.campaign_ids, self.found, strict=True)
-        return tuple(campaign_id for campaign_id, finding in pairs if finding == EXPRESSION_FAILED)
-
-
 class RuleBook(Struct, frozen=True, kw_only=True):
     """Everything that decides, but for the person and the moment."""
 
@@ -81,24 +50,15 @@ class RuleBook(Struct, frozen=True, kw_only=True):
     by_id: Mapping[str, Entry]
     campaign_ids: tuple[str, ...]
     """In the same order."""
-    asked: tuple[tuple[Entry, tuple[Check, ...]], ...]
+    entries_with_checks: tuple[tuple[Entry, tuple[Check, ...]], ...]
     """The entries, each with what a visit has to pass for it."""
     terms: Terms
     parts: Content
     content: bytes
     """That of the edition, and its name."""
     hash: str
-    remembered: dict[tuple[Finding, ...], Findings] = {}
+    findings: KnownFindings
     """What decisions came to before."""
-
-    def findings(self, found: tuple[Finding, ...]) -> Findings:
-        """What became of the campaigns, one after the other: the same object as the last time, if it is remembered."""
-        findings = self.remembered.get(found)
-        if findings is None:
-            if (len(self.remembered) + 1) * len(found) > MOST_FINDINGS:
-                self.remembered.clear()
-            findings = self.remembered[found] = Findings(self.campaign_ids, found)
-        return findings
 
 
 def edition(campaigns: Iterable[Campaign], releases: Iterable[Release], policy: Policy) -> Edition:
@@ -115,16 +75,18 @@ def compile_book(campaigns: Iterable[Campaign], releases: Iterable[Release], pol
     """
     made_of = edition(campaigns, releases, policy)
     entries = tuple(sorted(map(entry_of, made_of.parts.campaigns), key=_rank))
-    known_zones()
+    campaign_ids = tuple(entry.campaign.id for entry in entries)
+    known_zones()  # read now: it takes tens of milliseconds, which no visitor should wait for
     return RuleBook(
         entries=entries,
         by_id={entry.campaign.id: entry for entry in entries},
-        campaign_ids=tuple(entry.campaign.id for entry in entries),
-        asked=tuple((entry, checks_of(entry)) for entry in entries),
+        campaign_ids=campaign_ids,
+        entries_with_checks=tuple((entry, checks_of(entry)) for entry in entries),
         terms=_terms(made_of.parts, entries),
         parts=made_of.parts,
         content=made_of.content,
         hash=made_of.hash,
+        findings=KnownFindings(campaign_ids),
     )
 
 
@@ -149,17 +111,6 @@ def _terms(content: Content, entries: Sequence[Entry]) -> Terms:
         repeatable=Sights(each for each in expressions if each.is_repeatable),
         passing=Sights(each for each in expressions if not each.is_repeatable),
     )
-
-
-def _verdict(campaign_id: str, finding: Finding) -> Verdict:
-    verdict: Literal["shown", "refused"] = "shown" if isinstance(finding, tuple) else "refused"
-    return Verdict(campaign_id=campaign_id, verdict=verdict, reason=_reason(finding))
-
-
-def _reason(finding: Finding) -> str:
-    if isinstance(finding, tuple):
-        return finding[0]
-    return "expression" if finding == EXPRESSION_FAILED else finding
 
 
 def _rank(entry: Entry) -> tuple[int, int, str]:

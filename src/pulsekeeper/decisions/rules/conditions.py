@@ -8,7 +8,7 @@ are what the log and `evaluated` show; operators search for them, so they never 
 
 from collections.abc import Callable
 
-from pulsekeeper.decisions.rules import offers
+from pulsekeeper.decisions.rules import offers, seeing
 from pulsekeeper.decisions.rules.entries import Entry
 from pulsekeeper.decisions.rules.people import bucket
 from pulsekeeper.decisions.rules.visits import Visit
@@ -119,7 +119,7 @@ def expression(entry: Entry) -> Check | None:
         return None
 
     def check(visit: Visit) -> str | None:
-        holds = None if compiled is None else visit.holds(compiled)
+        holds = None if compiled is None else seeing.holds(visit, compiled)
         if holds is None:
             return EXPRESSION_FAILED
         return None if holds else "expression"

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from pulsekeeper.decisions.rules import offers, visits
-from pulsekeeper.decisions.rules.book import Finding, Findings, RuleBook
+from pulsekeeper.decisions.rules.book import RuleBook
 from pulsekeeper.decisions.rules.entries import Entry
+from pulsekeeper.decisions.rules.findings import Finding, Findings
 from pulsekeeper.decisions.rules.model import (
     CampaignState,
     DecideRequest,
@@ -54,7 +55,7 @@ def decide(
     return Outcome(
         after=after,
         decisions=tuple([_decision(entry, reason) for entry, reason in shown]),
-        findings=book.findings(found),
+        findings=book.findings.of(found),
         next_check_seconds=next_check(visit, change),
         release_status=_release_status(visit, after),
     )
@@ -72,7 +73,7 @@ def _look(book: RuleBook, visit: Visit) -> tuple[tuple[Finding, ...], Shown, tim
     found: list[Finding] = []
     shown: Shown = []
     change = offers.NEVER
-    for entry, checks in book.asked:
+    for entry, checks in book.entries_with_checks:
         for check in checks:
             refused = check(visit)
             if refused is not None:

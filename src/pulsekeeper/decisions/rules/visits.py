@@ -4,7 +4,6 @@ Rules look at the state *before* the call, plus this visit counted. What a clien
 counts as having been seen, but no client can be seen in the future.
 """
 
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -13,9 +12,7 @@ from pulsekeeper.decisions.rules import offers
 from pulsekeeper.decisions.rules.calendar import Bounds, LocalDay, Period, bounds, local_day_in
 from pulsekeeper.decisions.rules.counters import counted
 from pulsekeeper.decisions.rules.entries import Entry
-from pulsekeeper.decisions.rules.expressions.compiled import Expression
-from pulsekeeper.decisions.rules.expressions.grammar import OPEN
-from pulsekeeper.decisions.rules.expressions.sights import MISSING, Sight, Sights
+from pulsekeeper.decisions.rules.expressions.sights import Sight, Sights
 from pulsekeeper.decisions.rules.model import (
     MOST,
     Attribute,
@@ -27,8 +24,6 @@ from pulsekeeper.decisions.rules.model import (
 )
 from pulsekeeper.decisions.rules.people import Person
 from pulsekeeper.decisions.rules.releases import Releases
-
-_DAY = timedelta(days=1)
 
 
 class Terms(Struct, frozen=True, kw_only=True):
@@ -68,8 +63,10 @@ class Visit(Struct, gc=False):
     _device_types: tuple[str, ...] | None = None
     _regions: tuple[str, ...] | None = None
     _cooling: timedelta | None = None
-    _repeatable: Sight | None = None
-    _passing: Sight | None = None
+    repeatable: Sight | None = None
+    """What expressions see of it whose answers are worth remembering, once one has looked: see `seeing`."""
+    passing: Sight | None = None
+    """The same for the others."""
 
     def state_of(self, entry: Entry) -> CampaignState:
         """The same for one campaign; an empty one where there is none."""
@@ -114,14 +111,6 @@ class Visit(Struct, gc=False):
     def rest_of_day(self) -> timedelta:
         """How long the person's local day still lasts."""
         return self.period("day").end - self.now
-
-    def holds(self, expression: Expression) -> bool | None:
-        """Whether an expression of the book gives `true`; `None` where it fails."""
-        if expression.is_repeatable:
-            sight = self._repeatable = self._repeatable or _sight(self, self.terms.repeatable)
-        else:
-            sight = self._passing = self._passing or _sight(self, self.terms.passing)
-        return sight.holds(expression)
 
 
 def begin(terms: Terms, person: Person, before: VisitorState | None, request: DecideRequest, now: datetime) -> Visit:
@@ -177,30 +166,3 @@ def _away(before: VisitorState, request: DecideRequest, now: datetime) -> timede
     if request.last_client_action_at is not None:
         seen = max(seen, request.last_client_action_at)
     return max(now - seen, timedelta())
-
-
-def _sight(visit: Visit, sights: Sights) -> Sight:
-    return sights.of(tuple([_value(visit, path) for path in sights.paths]))
-
-
-def _value(visit: Visit, path: str) -> object:
-    find = _VALUES.get(path)
-    return visit.request.attributes.get(path[len(OPEN) + 1 :], MISSING) if find is None else find(visit)
-
-
-_VALUES: Mapping[str, Callable[[Visit], object]] = {
-    "release": lambda visit: visit.request.release_id,
-    "flags": lambda visit: visit.request.feature_flags,
-    "visitor.kind": lambda visit: visit.person.kind,
-    "visitor.firstVisit": lambda visit: visit.is_first,
-    "visitor.lastReleaseSeen": lambda visit: (visit.before and visit.before.last_release_seen) or "",
-    "visitor.daysSinceLastSeen": lambda visit: MISSING if visit.away is None else visit.away // _DAY,
-    "visits.today": lambda visit: visit.visits.today,
-    "visits.thisWeek": lambda visit: visit.visits.this_week,
-    "visits.total": lambda visit: visit.visits.total,
-    "attributes": lambda visit: visit.request.attributes,
-    "now": lambda visit: visit.now,
-    "auth.authenticated": lambda visit: visit.person.authenticated,
-    "auth.roles": lambda visit: visit.person.roles,
-}
-"""The values of what expressions look at, but for single attributes."""

@@ -6,8 +6,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulsekeeper.sessions.columns import voices
 from pulsekeeper.sessions.records import Claims, Speech
+from pulsekeeper.sessions.speakers import speakers
 from tests.support.sessions import NOW, event, speech
 
 LIMIT = timedelta(minutes=3)
@@ -28,7 +28,7 @@ SPEECHES = st.lists(
 
 @given(SPEECHES)
 def test_every_speech_is_one_of_its_sessions_and_sessions_are_in_the_order_of_their_ids(spoken: list[Speech]) -> None:
-    places, heard = voices(spoken, LIMIT)
+    places, heard = speakers(spoken, LIMIT)
 
     ids = [each.session_id for each in heard]
     assert ids == sorted({each.claims.session_id for each in spoken})
@@ -37,13 +37,13 @@ def test_every_speech_is_one_of_its_sessions_and_sessions_are_in_the_order_of_th
 
 @given(SPEECHES)
 def test_the_speeches_of_a_session_count_as_one(spoken: list[Speech]) -> None:
-    _, heard = voices(spoken, LIMIT)
+    _, heard = speakers(spoken, LIMIT)
 
-    for voice in heard:
-        own = [each for each in spoken if each.claims.session_id == voice.session_id]
+    for speaker in heard:
+        own = [each for each in spoken if each.claims.session_id == speaker.session_id]
         in_time = [each.at for each in own if each.at <= NOW + LIMIT]
-        assert voice.installation_id == own[0].claims.installation_id
-        assert voice.first_at == min(each.at for each in own)
-        assert voice.last_at == max(in_time or [each.at for each in own])
-        assert voice.ends == any(each.ends for each in own)
-        assert (voice.tells, voice.acts) == (any(each.events for each in own), any(each.acted for each in own))
+        assert speaker.installation_id == own[0].claims.installation_id
+        assert speaker.first_at == min(each.at for each in own)
+        assert speaker.last_at == max(in_time or [each.at for each in own])
+        assert speaker.ends == any(each.ends for each in own)
+        assert (speaker.tells, speaker.acts) == (any(each.events for each in own), any(each.acted for each in own))

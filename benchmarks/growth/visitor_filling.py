@@ -30,10 +30,15 @@ async def fill_visitors(url: str, visitors: int) -> float:
                 await database.copy_in(
                     "visitors", ("person_key", "version", "last_seen_at", "state"), _rows(lot, salt, utc_now())
                 )
-        async with database.connection(patient=True) as connection:
-            await connection.execute(_VACUUM)  # or it would happen by itself in the midst of a measurement
-            await connection.execute(_CHECKPOINT)
+        await settle(url)
         return float(await database.fetch_value(_ROW_SIZE))
+
+
+async def settle(url: str) -> None:
+    """Have PostgreSQL tidy up after many have come: it would do so by itself in the midst of a measurement."""
+    async with servers.connected(url) as database, database.connection(patient=True) as connection:
+        await connection.execute(_VACUUM)
+        await connection.execute(_CHECKPOINT)
 
 
 def _rows(numbers: range, salt: bytes, now: datetime) -> Iterator[tuple[str, int, datetime, bytes]]:

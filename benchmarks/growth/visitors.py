@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import report, servers, sites
 from benchmarks.charts import Panel
 from benchmarks.growth.sizes import Growing, Size, asking, experiment
-from benchmarks.growth.visitor_filling import fill_visitors
+from benchmarks.growth.visitor_filling import fill_visitors, settle
 from benchmarks.loader import closed_loop
 from benchmarks.measuring import Column, Opened, Plan
 
@@ -22,10 +22,10 @@ _VISITORS = Growing(
     about=(
         f"A node for each number, alone before its database, {_CAMPAIGNS} campaigns. The visitors' rows are loaded by "
         "COPY; then every visitor comes once, and the node remembers all of them (decisions.remembered is set to their "
-        "number). Requests are drawn over all of them at random. `KiB each` is what the node's resident memory has "
-        "grown by since before they came, for each; where they are few it says more of other things. `row` is what a "
-        "visitor takes in PostgreSQL, with the index. The aim for a million of them: at most 1 KiB each, and at least "
-        "0.80 of the first row's requests a second."
+        "number); then PostgreSQL vacuums and makes a checkpoint. Requests are drawn over all of them at random. `KiB "
+        "each` is what the node's resident memory has grown by since before they came, for each; where they are few it "
+        "says more of other things. `row` is what a visitor takes in PostgreSQL, with the index. The aim for a million "
+        "of them: at most 1 KiB each, and at least 0.80 of the first row's requests a second."
     ),
     file="growth-visitors",
     columns=(
@@ -64,6 +64,7 @@ async def _open_crowd(folder: Path, url: str, visitors: int) -> AsyncIterator[Si
         before = server.memory()
         with report.preparing(f"{visitors:,} visitors come once", 100) as say:
             await sites.introduce(server, visitors, lambda met: say(f"{met:,}"))
+        await settle(url)
         memory = server.memory()
         site = sites.Site(campaigns=_CAMPAIGNS, url=url, server=server, visitors=visitors, strangers=sites.strangers())
         figures = {"memory": float(memory), "each": max(memory - before, 0) / visitors, "row": row}

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from time import perf_counter
 
 import msgspec
 import trio
@@ -16,6 +17,8 @@ from pulsekeeper.decisions.rules.model import Settings, VisitorState
 from pulsekeeper.decisions.rules.people import Person, anonymous_key
 from pulsekeeper.decisions.turns import Wish, take_turn
 
+_PAUSE = 0.002
+"""Seconds."""
 _BLOCK = 50
 """Decisions that are timed together, so that looking at the clock does not count."""
 _REQUEST = examples.request("visitor-0001")
@@ -33,7 +36,10 @@ async def open_stage(plan: Plan) -> AsyncIterator[Opened]:
                 title="decisions, pure",
                 about=(
                     f"One process, nothing stored, one decision a call; times are means of {_BLOCK} in a row. "
-                    "`in turn` also decodes the state and encodes the new one, the reply and the log row."
+                    "`in turn` also decodes the state and encodes the new one, the reply and the log row. `after a "
+                    f"pause` is the same, one at a time, each after {_PAUSE * 1000:.0f} ms in which none of it ran: "
+                    "what the caches of the processor have lost meanwhile has to come from memory. A node under little "
+                    "load is nearer to this row, one that decides whole batches nearer to the one above."
                 ),
                 labels=("what", "campaigns", "visitor"),
                 columns=(
@@ -51,8 +57,10 @@ def _cases(sizes: Sequence[int]) -> Iterator[Case]:
     for size in sizes:
         book = compile_book(examples.campaigns(size), examples.RELEASES, Settings().policy())
         for name, state in (("known", examples.regular()), ("unknown", None)):
-            for what, call in (("rules.decide", _deciding(book, state)), ("in turn", _in_turn(book, state))):
+            in_turn = _in_turn(book, state)
+            for what, call in (("rules.decide", _deciding(book, state)), ("in turn", in_turn)):
                 yield Case(labels=(what, str(size), name), measure=partial(_repeat, call))
+            yield Case(labels=("in turn, after a pause", str(size), name), measure=partial(_repeat_cold, in_turn))
 
 
 def _deciding(book: RuleBook, state: VisitorState | None) -> Callable[[], object]:
@@ -72,3 +80,15 @@ async def _repeat(call: Callable[[], object], seconds: float) -> Sample:
         await trio.lowlevel.checkpoint()  # or nothing could interrupt a run
 
     return await repeat(block, seconds, calls=_BLOCK)
+
+
+async def _repeat_cold(call: Callable[[], object], seconds: float) -> Sample:
+    """Time each call alone, and pause before it."""
+    times: list[float] = []
+    start = perf_counter()
+    while not times or perf_counter() < start + seconds:
+        await trio.sleep(_PAUSE)
+        before = perf_counter()
+        call()
+        times.append(perf_counter() - before)
+    return Sample(calls=len(times), elapsed=sum(times), latencies=times)

@@ -11,8 +11,8 @@ To be read in this order: `records`, the nouns; `rules/`, the decision; `turns`,
 `memory` and `trust`, what a node remembers of people and whether it believes it; `store`; `decider`, the actor;
 `reception` and `routes`. `rulebook/` keeps campaigns, releases and salts; `audit/` looks back.
 
-Where the time of a decision goes: about half of the node's is the connection (see `web`), an eighth the rules with all
-that is encoded, an eighth the commit, the rest passing questions and answers between tasks. What pays is what a batch
-shares: one write for all who wait, nothing read for whom the node remembers, and rules that were compiled when the book
-was made.
+Where the time of a decision goes, under load: half of the node's is the connection and its handler (see `web`), a
+seventh the rules with all that is encoded, a seventh the commit, the rest gathering, answering and changing tasks. What
+pays is what a batch shares: one write for all who wait, nothing read for whom the node remembers, and rules that were
+compiled when the book was made.
 """

@@ -77,7 +77,7 @@ def test_every_row_is_measured_and_printed_and_nothing_is_left_behind(folder: Pa
     found = rows(report)
     assert {title: len(labels) for title, labels in found.items()} == {
         "actors": 6,
-        "decisions, pure": 4,
+        "decisions, pure": 6,
         "decisions over HTTP": 6,
         "decisions at constant rates": 5,
         "where the time of a decide goes": 2,

@@ -56,6 +56,24 @@ async def test_a_connection_goes_on_for_as_long_as_the_server_lets_it() -> None:
     assert [b"connection: close" in reply for reply in replies] == [False] * 999 + [True]
 
 
+async def test_a_connection_has_as_many_requests_whoever_answers_them() -> None:
+    """Hypercorn and the lane each counted to a thousand."""
+    async with serving(say, express=True) as front, await front.connect() as stream:
+        replies = []
+        for number in range(1000):
+            await stream.send_all(GET if 300 <= number < 500 or number == 998 else SAY)
+            replies.append(await reply_of(stream))
+        assert await rest_of(stream) == b""
+    assert [b"connection: close" in reply for reply in replies] == [False] * 999 + [True]
+
+
+async def test_a_request_is_answered_although_its_client_will_not_send_any_more() -> None:
+    async with serving(say, express=True) as front, await front.connect() as stream:
+        await stream.send_all(SAY)
+        await stream.send_eof()
+        assert (await rest_of(stream)).endswith(b'"said"')
+
+
 async def test_requests_for_the_lane_and_for_others_share_a_connection() -> None:
     async with serving(say, express=True) as front, await front.connect() as stream:
         for _ in range(20):

@@ -111,7 +111,7 @@ class Line:
                 finally:
                     self._waiting = False
                 self._read()
-        except BaseException:
+        except BaseException:  # mostly a cancellation: whatever it is, the statement must not go on unread
             self.go_by_loop()
             reply.cancel()
             raise

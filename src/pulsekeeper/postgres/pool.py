@@ -76,7 +76,7 @@ class Pool:
         await self._wait_for_turn()
         try:
             return self._last_used() or await self._connect()
-        except BaseException:
+        except BaseException:  # also when cancelled: a place that nobody gives back is lost
             self._free.release()
             raise
 

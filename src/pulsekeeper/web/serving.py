@@ -171,8 +171,7 @@ class HttpConnection(TCPServer):
             await self.idle_task.stop()
         self._reading.pause()
         self._is_answering = True
-        self._answered += 1
-        is_last = self._is_leaving or self._answered >= self.config.keep_alive_max_requests
+        is_last = self._is_leaving or self._count() >= self.config.keep_alive_max_requests
         reply = await self._lane.answer(call, self._client[0] if self._client else "", close=is_last)
         is_last = is_last or self._is_leaving
         try:
@@ -183,6 +182,14 @@ class HttpConnection(TCPServer):
             return False
         self._is_answering = False
         return not is_last
+
+    def _count(self) -> int:
+        """How many requests this connection has had, whoever answers them: Hypercorn goes on with the same number."""
+        self._answered += 1
+        if self.protocol is not None:
+            self.protocol.keep_alive_requests += 1
+            self._answered = self.protocol.keep_alive_requests
+        return self._answered
 
     def _wait_for_a_request(self) -> None:
         """An idle connection may be kept for a while, but what has begun is to be complete in a moment."""
@@ -242,6 +249,7 @@ class HttpConnection(TCPServer):
             self._server,
             self.protocol_send,
         )
+        protocol.keep_alive_requests = self._answered
         protocol.refuse = self._refuse
         protocol.on_closed = self._stop_reading
         protocol.on_cut_off = self._connection.abort

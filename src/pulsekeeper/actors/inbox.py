@@ -1,6 +1,6 @@
 """The reading half of a mailbox."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -112,6 +112,19 @@ class Inbox(Generic[M]):
         if isinstance(message, Question):
             hold(message, self._in_hand)
         return message
+
+
+async def work_until_end(inbox: Inbox[Any], *works: Callable[[], Awaitable[object]]) -> None:
+    """For an actor whom nobody tells anything: its works side by side until it is time to end, which cuts them short.
+
+    It reads the inbox to hear of the end, and to have started.
+    """
+    async with trio.open_nursery() as nursery:
+        for work in works:
+            nursery.start_soon(work)
+        async for _ in inbox:
+            pass
+        nursery.cancel_scope.cancel()
 
 
 class Batches(Generic[M]):

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import trio
 
-from pulsekeeper.actors.inbox import Inbox
+from pulsekeeper.actors.inbox import Inbox, work_until_end
 from pulsekeeper.actors.mailbox import MailboxClosed, MailboxFull, Ref
 from pulsekeeper.actors.question import Question
 
@@ -68,8 +68,4 @@ class Timekeeper:
 
     async def run(self, inbox: Inbox[Any]) -> None:
         """Until the inbox ends."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._patience.keep)
-            async for _ in inbox:
-                pass
-            nursery.cancel_scope.cancel()
+        await work_until_end(inbox, self._patience.keep)

@@ -1,6 +1,7 @@
 """The actor that keeps the tables of all rooms in order: when the schema is there, and then every hour."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Never
 
 import msgspec
@@ -8,7 +9,7 @@ import structlog
 import trio
 
 from pulsekeeper import errors
-from pulsekeeper.actors.inbox import Inbox
+from pulsekeeper.actors.inbox import Inbox, work_until_end
 from pulsekeeper.clock import Clock
 from pulsekeeper.postgres.upkeep import Turn
 
@@ -33,12 +34,7 @@ class Caretaker:
 
     async def run(self, inbox: Inbox[Never]) -> None:
         """Nobody tells it anything: it reads its inbox to hear of the end, which cuts a run short."""
-        async with trio.open_nursery() as nursery:
-            for room, turn in self._rooms.items():
-                nursery.start_soon(self._take_care, room, turn)
-            async for _ in inbox:
-                pass
-            nursery.cancel_scope.cancel()
+        await work_until_end(inbox, *(partial(self._take_care, room, turn) for room, turn in self._rooms.items()))
 
     async def _take_care(self, room: str, turn: Turn) -> None:
         await self._schema_ready.wait()

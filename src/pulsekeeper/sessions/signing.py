@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from pulsekeeper import errors
-from pulsekeeper.actors.inbox import Inbox
+from pulsekeeper.actors.inbox import Inbox, work_until_end
 from pulsekeeper.clock import Clock
 from pulsekeeper.postgres.database import Database
 from pulsekeeper.postgres.notices import drain
@@ -161,11 +161,7 @@ class Keykeeper:
 
     async def run(self, inbox: Inbox[Never]) -> None:
         """Nobody tells it anything: it reads its inbox to hear of the end."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._keys.keep_current)
-            async for _ in inbox:
-                pass
-            nursery.cancel_scope.cancel()
+        await work_until_end(inbox, self._keys.keep_current)
 
 
 def _unauthorized(reason: Flaw) -> errors.Unauthorized:
